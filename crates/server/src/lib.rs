@@ -6,6 +6,7 @@ pub mod app;
 pub mod catalogue;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod engine;
 pub mod fsck;
 pub mod keyring;

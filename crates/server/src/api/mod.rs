@@ -34,7 +34,7 @@ use utoipa::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::app::App;
+use crate::{app::App, console};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -209,7 +209,7 @@ pub fn router(app: Arc<App>) -> Router {
     api.route("/api/v1/openapi.json", described)
         .merge(health::routes())
         .merge(streams::routes())
-        .fallback(frame::no_such_path)
+        .fallback(console::fallback)
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn_with_state(app.clone(), frame::frame))
         .with_state(app)

@@ -7,6 +7,7 @@
 mod support;
 
 mod authorisation;
+mod console;
 mod faults;
 mod secrecy;
 mod snapshot;
