@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 # The scripts share engines and the build directory.
 .NOTPARALLEL:
-.PHONY: help run demo clean-demo test fuzz bench build lint fmt
+.PHONY: help run demo clean-demo test fuzz bench build console screenshots lint fmt
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,9 +25,17 @@ fuzz: ## fuzz the API for longer than the tests do (BERTH_FUZZ_EXAMPLES per oper
 bench: ## measure against the bare Docker Engine; writes target/bench/report.json
 	@scripts/bench.sh
 
-build: ## build the release binary
+build: ## build the console and the release binary that holds it
 	@scripts/install-deps.sh build
+	@scripts/console.sh build
 	cargo build --release --locked --bin berth
+
+console: ## build the console alone, into console/dist
+	@scripts/install-deps.sh build
+	@scripts/console.sh build
+
+screenshots: ## take the pictures of the documentation from a running console
+	@scripts/screenshots.sh
 
 lint: ## formatting, clippy and shellcheck, without changing anything
 	@scripts/lint.sh

@@ -42,6 +42,31 @@ ask_for_build() {
     have pkg-config || want pkg-config "finds system libraries"
     # gcc alone has no headers of the C library when recommends are off.
     [ -e /usr/include/stdio.h ] || want libc6-dev "headers of the C library"
+    [ "${BERTH_SKIP_CONSOLE:-0}" = 1 ] || ask_for_node
+}
+
+# Never replaces a Node.js that somebody installed: what is too old is said, with the remedy.
+ask_for_node() {
+    local candidate
+    if have node; then
+        need_node
+        return
+    fi
+    candidate=$(candidate_of nodejs)
+    if [ -z "$candidate" ] && have apt-get; then
+        as_root apt-get update -qq >&2
+        candidate=$(candidate_of nodejs)
+    fi
+    node_version_suits "$candidate" || die "this system packages $([ -n "$candidate" ] && echo "Node.js $candidate" || echo "no Node.js"). $NODE_REMEDY"
+    want nodejs "Node.js, which builds the console"
+    # NodeSource's package holds npm and does not bear Debian's beside it.
+    have npm || apt-cache show "nodejs=$candidate" 2>/dev/null | grep -q '^Provides:.*\bnpm\b' || want npm "fetches what the console is made of"
+}
+
+# The version that apt would install; nothing when it knows none.
+candidate_of() {
+    have apt-cache || return 0
+    apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: *//p' | grep -v '^(none)$' || true
 }
 
 ask_for_run() {
@@ -69,6 +94,8 @@ ask_for_test() {
     local candidate
     have curl || want curl "asks servers whether they are ready"
     have python3 || want python3 "checks JSON answers in the scripts"
+    # Playwright drives this one; its own browser is nowhere packaged.
+    [ "${BERTH_SKIP_CONSOLE:-0}" = 1 ] || [ -x /usr/bin/chromium ] || want chromium "a browser, which tests the console"
     have shellcheck || want shellcheck "checks these scripts"
     venv_works || want python3-venv "a Python environment for schemathesis"
     if [ "${BERTH_SKIP_POSTGRES:-0}" != 1 ] && ! find_postgres >/dev/null; then

@@ -123,6 +123,30 @@ need_cargo() {
 and open a new shell, then try again."
 }
 
+# What Vite, which builds the console, asks for.
+NODE_WANTED="20.19 or later of Node.js 20, or 22.12 or later"
+# node_version_suits VERSION: `20.19.2`, or as Debian writes it.
+node_version_suits() {
+    local major minor rest=${1#v}
+    major=${rest%%.*}
+    rest=${rest#*.}
+    minor=${rest%%.*}
+    [[ $major =~ ^[0-9]+$ && $minor =~ ^[0-9]+$ ]] || return 1
+    case $major in
+        20) [ "$minor" -ge 19 ] ;;
+        22) [ "$minor" -ge 12 ] ;;
+        *) [ "$major" -gt 22 ] ;;
+    esac
+}
+NODE_REMEDY="Berth's console is built by Node.js: $NODE_WANTED.
+Install it from https://nodejs.org/en/download (or by nvm, or from NodeSource's packages) and try again,
+or set BERTH_SKIP_CONSOLE=1 to build berth without its console."
+need_node() {
+    have node || die "there is no Node.js on this machine. $NODE_REMEDY"
+    node_version_suits "$(node --version)" || die "this machine has Node.js $(node --version). $NODE_REMEDY"
+    have npm || die "Node.js is here, but not npm: install the package npm"
+}
+
 # build_berth: sets BERTH to the release binary, or with PROFILE=dev to the development one, which is built in a
 # fraction of the time. BERTH_BIN names a binary to use instead.
 build_berth() {
@@ -133,6 +157,7 @@ build_berth() {
         return
     fi
     need_cargo
+    "$ROOT/scripts/console.sh" build || return 1
     step "building berth (the first build takes some minutes)"
     if [ "${PROFILE:-release}" = dev ]; then
         (cd "$ROOT" && cargo build --locked --bin berth) >&2 || return 1

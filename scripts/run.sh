@@ -33,13 +33,13 @@ welcome() {
     local berth=${BERTH#"$PWD"/}
     cat <<EOF
 
-Berth is running.
+Berth is running. Open this address in a browser first, and log in:
 
   address    $SERVER_URL
   user       admin
   password   $ADMIN_PASSWORD      (also in $PASSWORD_FILE)
 
-Try in another terminal:
+Or try in another terminal:
 
   $berth session list
   $berth session logs hello
