@@ -1,0 +1,4 @@
+// PLACEHOLDER
+export function Component() {
+  return null;
+}

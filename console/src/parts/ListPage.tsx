@@ -1,0 +1,467 @@
+/**
+ * The pattern of every list: filters in the address, rows that load as the reader scrolls and of which only the visible
+ * ones exist in the document, bulk actions, export, and an empty page that says what to do.
+ */
+import {
+  Button,
+  Checkbox,
+  Dropdown,
+  DropdownItem,
+  DropdownList,
+  FormSelect,
+  FormSelectOption,
+  MenuToggle,
+  SearchInput,
+  Spinner,
+  Toolbar,
+  ToolbarContent,
+  ToolbarFilter,
+  ToolbarGroup,
+  ToolbarItem,
+  ToolbarToggleGroup,
+} from "@patternfly/react-core";
+import { EllipsisVIcon } from "@patternfly/react-icons/dist/esm/icons/ellipsis-v-icon";
+import { FilterIcon } from "@patternfly/react-icons/dist/esm/icons/filter-icon";
+import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
+import type { Page } from "@/api/client";
+import { type Domain, type ListQuery, loadAll, useList } from "@/api/queries";
+import { toast, toastError } from "@/frame/Toasts";
+import { Confirm } from "./Confirm";
+import { saveCsv } from "./csv";
+import { Empty, Failed, Loading, PageBody, PageHead } from "./page";
+import { type Filters, useFilters } from "./useFilters";
+
+export interface Column<T> {
+  key: string;
+  title: string;
+  render: (row: T) => ReactNode;
+  /** The value in an export; columns without are left out of it. */
+  csv?: (row: T) => unknown;
+  /** Share of the width, in CSS terms such as `20%`. */
+  width?: string;
+  /** The server's name to sort by; `-name` is the other direction. */
+  sort?: string;
+}
+
+export type Filter =
+  | { kind: "search"; name: string; label: string }
+  | { kind: "choice"; name: string; label: string; options: readonly { value: string; label: string }[] };
+
+export interface BulkAction<T> {
+  key: string;
+  label: string;
+  danger?: boolean;
+  /** Whether it makes sense for a row; others are left out. */
+  fits?: (row: T) => boolean;
+  /** What is asked before; none: it is done at once. */
+  question?: (rows: T[]) => { title: string; body: ReactNode };
+  run: (row: T) => Promise<unknown>;
+}
+
+interface Props<T, Q extends object> {
+  title: string;
+  description?: ReactNode;
+  actions?: ReactNode;
+  domain: Domain;
+  /** Parts of the question that are not filters of the page. */
+  query?: Q;
+  load: (query: Q & Filters & ListQuery) => Promise<Page<T>>;
+  columns: readonly Column<T>[];
+  filters?: readonly Filter[];
+  bulk?: readonly BulkAction<T>[];
+  rowId: (row: T) => string;
+  rowName: (row: T) => string;
+  rowActions?: (row: T) => ReactNode;
+  empty: { title: string; body: ReactNode; action?: ReactNode };
+  /** Name of the exported file. */
+  csv: string;
+  /** Between head and table. */
+  children?: ReactNode;
+  /** Inside of another page: without a head of its own. */
+  embedded?: boolean;
+}
+
+/** Height of a row before it was measured, in pixels. */
+const ROW_PX = 49;
+/** Rows from the end at which the next page is asked for. */
+const AHEAD = 30;
+
+export function ListPage<T, Q extends object = object>(props: Props<T, Q>) {
+  const { t } = useTranslation();
+  const { columns, rowId, rowName } = props;
+  const filters = useMemo(() => props.filters ?? [], [props.filters]);
+  const bulk = props.bulk ?? [];
+  const names = useMemo(() => [...filters.map((filter) => filter.name), "sort"], [filters]);
+  const [values, change] = useFilters(names);
+  const query = { ...(props.query as Q), ...values } as Q & Filters;
+  const list = useList<T, Q & Filters>(props.domain, query, props.load);
+  const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data]);
+  const filtered = filters.some((filter) => values[filter.name]);
+
+  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
+  const chosen = rows.filter((row) => selected.has(rowId(row)));
+  const [asking, setAsking] = useState<BulkAction<T>>();
+  const [busy, setBusy] = useState<string>();
+
+  const scroller = useRef<HTMLDivElement>(null);
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW_PX,
+    overscan: 12,
+    getItemKey: (index) => {
+      const row = rows[index];
+      return row === undefined ? index : rowId(row);
+    },
+  });
+  const items = virtual.getVirtualItems();
+  const last = items.at(-1)?.index ?? 0;
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
+  useEffect(() => {
+    if (hasNextPage && !isFetchingNextPage && last >= rows.length - AHEAD) void fetchNextPage();
+  }, [last, rows.length, hasNextPage, isFetchingNextPage, fetchNextPage]);
+
+  const runBulk = async (action: BulkAction<T>) => {
+    const fitting = chosen.filter((row) => action.fits?.(row) ?? true);
+    setBusy(action.key);
+    // All of them, whatever happens to one: each refusal is told with its row.
+    for (const row of fitting) {
+      try {
+        await action.run(row);
+      } catch (error) {
+        toastError(`${action.label}: ${rowName(row)}`, error);
+      }
+    }
+    setBusy(undefined);
+    setSelected(new Set());
+    void list.refetch();
+  };
+
+  const exportCsv = async () => {
+    const shown = columns.filter((column) => column.csv);
+    setBusy("csv");
+    try {
+      const all = await loadAll<T, Q & Filters>(query, props.load, (count) => {
+        if (count >= 2_000) toast("info", t("list.exporting", { count }));
+      });
+      saveCsv(
+        props.csv,
+        shown.map((column) => column.title),
+        all.map((row) => shown.map((column) => column.csv?.(row))),
+      );
+      toast("success", t("list.exported", { count: all.length }));
+    } catch (error) {
+      toastError(t("action.export_csv"), error);
+    }
+    setBusy(undefined);
+  };
+
+  const clear = () => change(Object.fromEntries(filters.map((filter) => [filter.name, undefined])));
+  const above = items[0]?.start ?? 0;
+  const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
+  const width = columns.length + (bulk.length ? 1 : 0) + (props.rowActions ? 1 : 0);
+
+  const sortOf = (column: Column<T>) => {
+    if (!column.sort) return {};
+    const current = values.sort;
+    const active = current === column.sort || current === `-${column.sort}`;
+    return {
+      sort: {
+        columnIndex: columns.indexOf(column),
+        sortBy: active
+          ? { index: columns.indexOf(column), direction: current === column.sort ? ("asc" as const) : ("desc" as const) }
+          : {},
+        onSort: () => change({ sort: current === column.sort ? `-${column.sort}` : column.sort }),
+      },
+    };
+  };
+
+  const table = () => {
+    if (list.error && rows.length === 0) return <Failed error={list.error} retry={() => void list.refetch()} />;
+    if (list.isPending) return <Loading />;
+    if (rows.length === 0) {
+      return filtered ? (
+        <Empty
+          title={t("list.no_match_title")}
+          body={t("list.no_match_body")}
+          action={
+            <Button variant="link" onClick={clear}>
+              {t("action.clear_filters")}
+            </Button>
+          }
+        />
+      ) : (
+        <Empty title={props.empty.title} body={props.empty.body} action={props.empty.action} />
+      );
+    }
+    return (
+      <div
+        className="berth-scroller"
+        ref={scroller}
+        role="region"
+        aria-label={props.title}
+        tabIndex={0}
+        data-testid="scroller"
+      >
+        <Table
+          aria-label={props.title}
+          aria-rowcount={hasNextPage ? -1 : rows.length}
+          variant="compact"
+          isStickyHeader
+          gridBreakPoint="grid-md"
+        >
+          <Thead>
+            <Tr>
+              {bulk.length > 0 && (
+                <Th screenReaderText={t("list.select_all")} className="berth-check">
+                  <Checkbox
+                    id="select-all"
+                    aria-label={t("list.select_all")}
+                    isChecked={chosen.length === rows.length ? true : chosen.length > 0 ? null : false}
+                    onChange={(_, on) => setSelected(on ? new Set(rows.map(rowId)) : new Set())}
+                  />
+                </Th>
+              )}
+              {columns.map((column) => (
+                <Th key={column.key} style={column.width ? { width: column.width } : undefined} {...sortOf(column)}>
+                  {column.title}
+                </Th>
+              ))}
+              {props.rowActions && <Th screenReaderText={t("action.more")} />}
+            </Tr>
+          </Thead>
+          <Tbody>
+            {above > 0 && (
+              <Tr aria-hidden="true" className="berth-spacer">
+                <Td colSpan={width} style={{ height: above, padding: 0 }} />
+              </Tr>
+            )}
+            {items.map((item) => {
+              const row = rows[item.index];
+              if (row === undefined) return null;
+              const id = rowId(row);
+              return (
+                <Tr key={id} ref={virtual.measureElement} data-index={item.index} aria-rowindex={item.index + 2}>
+                  {bulk.length > 0 && (
+                    <Td className="berth-check">
+                      <Checkbox
+                        id={`select-${id}`}
+                        aria-label={t("list.select_row", { name: rowName(row) })}
+                        isChecked={selected.has(id)}
+                        onChange={(_, on) =>
+                          setSelected((before) => {
+                            const after = new Set(before);
+                            if (on) after.add(id);
+                            else after.delete(id);
+                            return after;
+                          })
+                        }
+                      />
+                    </Td>
+                  )}
+                  {columns.map((column) => (
+                    <Td key={column.key} dataLabel={column.title} modifier="breakWord">
+                      {column.render(row)}
+                    </Td>
+                  ))}
+                  {props.rowActions && <Td isActionCell>{props.rowActions(row)}</Td>}
+                </Tr>
+              );
+            })}
+            {below > 0 && (
+              <Tr aria-hidden="true" className="berth-spacer">
+                <Td colSpan={width} style={{ height: below, padding: 0 }} />
+              </Tr>
+            )}
+          </Tbody>
+        </Table>
+        {isFetchingNextPage && (
+          <div className="berth-more">
+            <Spinner size="md" aria-label={t("list.loading_more")} />
+          </div>
+        )}
+      </div>
+    );
+  };
+
+  const choices = filters.filter((filter) => filter.kind === "choice");
+  const body = (
+    <>
+      {props.children}
+      <Toolbar
+        clearAllFilters={clear}
+        clearFiltersButtonText={t("action.clear_filters")}
+        collapseListedFiltersBreakpoint="md"
+        inset={{ default: "insetNone" }}
+      >
+        <ToolbarContent>
+          {filters.map(
+            (filter) =>
+              filter.kind === "search" && (
+                <ToolbarItem key={filter.name} className="berth-search">
+                  <Search label={filter.label} value={values[filter.name] ?? ""} onChange={(text) => change({ [filter.name]: text })} />
+                </ToolbarItem>
+              ),
+          )}
+          {choices.length > 0 && (
+            <ToolbarToggleGroup toggleIcon={<FilterIcon />} breakpoint="md" aria-label={t("list.filters")}>
+              <ToolbarGroup variant="filter-group">
+                {choices.map((filter) => {
+                  const value = values[filter.name];
+                  const label = filter.options.find((option) => option.value === value)?.label ?? value;
+                  return (
+                    <ToolbarFilter
+                      key={filter.name}
+                      labels={label ? [label] : []}
+                      deleteLabel={() => change({ [filter.name]: undefined })}
+                      categoryName={filter.label}
+                    >
+                      <FormSelect
+                        aria-label={filter.label}
+                        value={value ?? ""}
+                        onChange={(_, next) => change({ [filter.name]: next })}
+                      >
+                        <FormSelectOption value="" label={`${filter.label}: ${t("list.all")}`} />
+                        {filter.options.map((option) => (
+                          <FormSelectOption key={option.value} value={option.value} label={option.label} />
+                        ))}
+                      </FormSelect>
+                    </ToolbarFilter>
+                  );
+                })}
+              </ToolbarGroup>
+            </ToolbarToggleGroup>
+          )}
+          {chosen.length > 0 && (
+            <ToolbarGroup>
+              <ToolbarItem alignSelf="center">{t("list.selected", { count: chosen.length })}</ToolbarItem>
+              {bulk.map((action) => {
+                const fitting = chosen.filter((row) => action.fits?.(row) ?? true);
+                return (
+                  <ToolbarItem key={action.key}>
+                    <Button
+                      variant={action.danger ? "danger" : "secondary"}
+                      isDisabled={fitting.length === 0 || busy !== undefined}
+                      isLoading={busy === action.key}
+                      onClick={() => (action.question ? setAsking(action) : void runBulk(action))}
+                    >
+                      {action.label}
+                    </Button>
+                  </ToolbarItem>
+                );
+              })}
+            </ToolbarGroup>
+          )}
+          <ToolbarGroup align={{ default: "alignEnd" }}>
+            <ToolbarItem alignSelf="center" className="berth-quiet berth-count">
+              {rows.length > 0 && (hasNextPage ? t("list.rows_more", { count: rows.length }) : t("list.rows", { count: rows.length }))}
+            </ToolbarItem>
+            <ToolbarItem>
+              <ListMenu busy={busy === "csv"} onExport={exportCsv} onRefresh={() => void list.refetch()} />
+            </ToolbarItem>
+          </ToolbarGroup>
+        </ToolbarContent>
+      </Toolbar>
+      {table()}
+      {asking && (
+        <Confirm
+          title={asking.question?.(chosen.filter((row) => asking.fits?.(row) ?? true)).title ?? asking.label}
+          action={asking.label}
+          danger={asking.danger ?? false}
+          onConfirm={() => runBulk(asking)}
+          onClose={() => setAsking(undefined)}
+        >
+          {asking.question?.(chosen.filter((row) => asking.fits?.(row) ?? true)).body}
+        </Confirm>
+      )}
+    </>
+  );
+  if (props.embedded) return <div className="berth-embedded-list">{body}</div>;
+  return (
+    <>
+      <PageHead title={props.title} description={props.description} actions={props.actions} />
+      <PageBody fill>{body}</PageBody>
+    </>
+  );
+}
+
+interface SearchProps {
+  label: string;
+  value: string;
+  onChange: (text: string) => void;
+}
+
+/** Milliseconds without typing after which the server is asked. */
+const PAUSE_MS = 250;
+
+function Search({ label, value, onChange }: SearchProps) {
+  const [text, setText] = useState(value);
+  const sent = useRef(value);
+  useEffect(() => {
+    // Changed by back, forward or "clear filters".
+    if (value !== sent.current) {
+      sent.current = value;
+      setText(value);
+    }
+  }, [value]);
+  useEffect(() => {
+    if (text === sent.current) return undefined;
+    const timer = window.setTimeout(() => {
+      sent.current = text;
+      onChange(text);
+    }, PAUSE_MS);
+    return () => window.clearTimeout(timer);
+  });
+  return (
+    <SearchInput
+      aria-label={label}
+      placeholder={label}
+      value={text}
+      data-shortcut="search"
+      onChange={(_, next) => setText(next)}
+      onClear={() => setText("")}
+    />
+  );
+}
+
+interface MenuProps {
+  busy: boolean;
+  onExport: () => void;
+  onRefresh: () => void;
+}
+
+function ListMenu({ busy, onExport, onRefresh }: MenuProps) {
+  const { t } = useTranslation();
+  const [open, setOpen] = useState(false);
+  return (
+    <Dropdown
+      isOpen={open}
+      onOpenChange={setOpen}
+      onSelect={() => setOpen(false)}
+      popperProps={{ position: "right" }}
+      toggle={(ref) => (
+        <MenuToggle
+          ref={ref}
+          variant="plain"
+          aria-label={t("action.more")}
+          isExpanded={open}
+          isDisabled={busy}
+          onClick={() => setOpen(!open)}
+          icon={busy ? <Spinner size="md" /> : <EllipsisVIcon />}
+        />
+      )}
+    >
+      <DropdownList>
+        <DropdownItem key="refresh" onClick={onRefresh}>
+          {t("action.refresh")}
+        </DropdownItem>
+        <DropdownItem key="csv" onClick={onExport}>
+          {t("action.export_csv")}
+        </DropdownItem>
+      </DropdownList>
+    </Dropdown>
+  );
+}

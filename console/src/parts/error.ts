@@ -1,0 +1,20 @@
+/** What went wrong, in words for a person. */
+import { ApiProblem } from "@/api/client";
+import i18n from "@/text";
+
+/** The reason that the server gave, with the fields it names. */
+export function errorText(error: unknown): string {
+  if (error instanceof ApiProblem) {
+    if (error.code === "network") return i18n.t("error.network");
+    if (error.code === "precondition_failed") return i18n.t("error.changed_meanwhile");
+    const fields = error.fields.map((field) => `${field.field}: ${field.message}`);
+    return [error.message, ...fields].join(" ");
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The message about one field of a form, and of what is inside of it (`quota_config.cpu`). */
+export function fieldError(error: unknown, name: string): string | undefined {
+  if (!(error instanceof ApiProblem)) return undefined;
+  return error.fields.find(({ field }) => field === name || field.endsWith(`.${name}`))?.message;
+}
