@@ -7,7 +7,12 @@ import { patterns } from "./urls";
 
 type PageModule = () => Promise<{ Component: React.ComponentType }>;
 
-const page = (path: string, load: PageModule): RouteObject => ({ path, lazy: load, errorElement: <ErrorPage /> });
+const page = (path: string, load: PageModule): RouteObject => ({
+  path,
+  lazy: load,
+  errorElement: <ErrorPage />,
+  hydrateFallbackElement: <Loading />,
+});
 
 export const routes: RouteObject[] = [
   page(patterns.login, () => import("./pages/account/Login")),

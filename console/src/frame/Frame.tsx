@@ -122,7 +122,7 @@ function Inside() {
   const isActive = (to: string) => (to === "/" ? pathname === "/" : pathname === to || pathname.startsWith(`${to}/`));
 
   const masthead = (
-    <Masthead>
+    <Masthead display={{ default: "inline" }}>
       <MastheadMain>
         <MastheadToggle>
           <PageToggleButton
@@ -145,10 +145,10 @@ function Inside() {
         <Toolbar isFullHeight>
           <ToolbarContent>
             <ToolbarGroup align={{ default: "alignEnd" }}>
-              <ToolbarItem>
+              <ToolbarItem alignSelf="center">
                 <LiveMark />
               </ToolbarItem>
-              <ToolbarItem>
+              <ToolbarItem alignSelf="center">
                 <Button
                   variant="plain"
                   aria-label={t("menu.palette")}
@@ -223,7 +223,7 @@ function LiveMark() {
   const tone = ({ live: "success", connecting: "info", lost: "danger" } as const)[state];
   return (
     <Label isCompact variant="outline" status={tone} data-testid="live" data-state={state} className="berth-live" aria-label={t(`live.${state}`)}>
-      {t(`live.${state}`)}
+      <span className="berth-live-word">{t(`live.${state}`)}</span>
     </Label>
   );
 }

@@ -263,7 +263,7 @@ export function ListPage<T, Q extends object = object>(props: Props<T, Q>) {
                     </Td>
                   )}
                   {columns.map((column) => (
-                    <Td key={column.key} dataLabel={column.title} modifier="breakWord">
+                    <Td key={column.key} dataLabel={column.title}>
                       {column.render(row)}
                     </Td>
                   ))}
