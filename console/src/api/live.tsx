@@ -22,6 +22,9 @@ const domains: Record<Exclude<LiveEvent["type"], "lag">, Domain> = {
 
 /** Milliseconds over which events are gathered before anything is read again. */
 const GATHER_MS = 500;
+/** Milliseconds between two readings of what the server computes from sessions and nodes. */
+const DERIVED_MS = 3_000;
+const derived: readonly Domain[] = ["profile", "fleet", "sites", "usage"];
 /** Lists longer than this are not read again as a whole: their rows are patched. Pages. */
 const REFETCH_PAGES = 3;
 
@@ -40,6 +43,7 @@ function patchLists(client: QueryClient, domain: Domain, id: string, status: str
 class Gatherer {
   private readonly ids = new Map<Domain, Set<string>>();
   private timer: number | undefined;
+  private derivedTimer: number | undefined;
 
   constructor(private readonly client: QueryClient) {}
 
@@ -59,6 +63,7 @@ class Gatherer {
 
   stop(): void {
     window.clearTimeout(this.timer);
+    window.clearTimeout(this.derivedTimer);
   }
 
   private flush(): void {
@@ -70,8 +75,12 @@ class Gatherer {
         predicate: (query) => ((query.state.data as ListData<unknown> | undefined)?.pages?.length ?? 0) <= REFETCH_PAGES,
       });
     }
-    // What is computed from sessions and nodes.
-    if (this.ids.has("sessions")) void this.client.invalidateQueries({ queryKey: keys.domain("profile") });
+    if (this.ids.has("sessions") || this.ids.has("nodes")) {
+      this.derivedTimer ??= window.setTimeout(() => {
+        this.derivedTimer = undefined;
+        for (const domain of derived) void this.client.invalidateQueries({ queryKey: keys.domain(domain) });
+      }, DERIVED_MS);
+    }
     this.ids.clear();
   }
 }
