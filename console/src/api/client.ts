@@ -13,20 +13,24 @@ export class ApiProblem extends Error {
   readonly status: number;
   readonly fields: readonly { field: string; message: string }[];
   readonly requestId: string | undefined;
+  /** Seconds after which trying again makes sense, where the server says so. */
+  readonly retryAfter: number | undefined;
 
-  constructor(status: number, problem: Partial<Schemas["Problem"]>) {
+  constructor(status: number, problem: Partial<Schemas["Problem"]>, retryAfter?: number) {
     super(problem.detail ?? problem.title ?? `HTTP ${status}`);
     this.name = "ApiProblem";
     this.status = status;
     this.code = problem.code ?? (status === 0 ? "network" : "internal");
     this.fields = problem.fields ?? [];
     this.requestId = problem.request_id;
+    this.retryAfter = retryAfter;
   }
 }
 
 async function problemOf(response: Response): Promise<ApiProblem> {
   const problem: Partial<Schemas["Problem"]> = await response.json().catch(() => ({}));
-  return new ApiProblem(response.status, problem);
+  const retryAfter = Number(response.headers.get("Retry-After") ?? Number.NaN);
+  return new ApiProblem(response.status, problem, Number.isFinite(retryAfter) ? retryAfter : undefined);
 }
 
 function cookie(name: string): string | undefined {
