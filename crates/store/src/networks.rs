@@ -6,7 +6,10 @@ use berth_types::{
     NodeId, Timestamp, UserId,
     sessions::{NetworkPolicyKind, SessionStatus},
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect,
+    sea_query::OnConflict,
+};
 
 use crate::{
     StoreError,
@@ -26,37 +29,43 @@ pub async fn ensure(
     subnet: impl Fn(u32) -> Option<String>,
     now: Timestamp,
 ) -> Result<Option<String>, StoreError> {
-    let own = user_networks::Entity::find()
-        .filter(user_networks::Column::NodeId.eq(node))
-        .filter(user_networks::Column::UserId.eq(user))
-        .filter(user_networks::Column::Kind.eq(kind))
-        .one(db)
-        .await?;
-    if let Some(own) = own {
-        return Ok(Some(own.subnet));
+    loop {
+        let own = user_networks::Entity::find()
+            .filter(user_networks::Column::NodeId.eq(node))
+            .filter(user_networks::Column::UserId.eq(user))
+            .filter(user_networks::Column::Kind.eq(kind))
+            .one(db)
+            .await?;
+        if let Some(own) = own {
+            return Ok(Some(own.subnet));
+        }
+        let taken: HashSet<String> = user_networks::Entity::find()
+            .select_only()
+            .column(user_networks::Column::Subnet)
+            .filter(user_networks::Column::NodeId.eq(node))
+            .into_tuple::<String>()
+            .all(db)
+            .await?
+            .into_iter()
+            .collect();
+        let Some(free) = (0..count).filter_map(&subnet).find(|candidate| !taken.contains(candidate)) else {
+            return Ok(None);
+        };
+        let row = user_networks::ActiveModel {
+            id: Set(uuid::Uuid::now_v7()),
+            node_id: Set(node),
+            user_id: Set(user),
+            kind: Set(kind),
+            subnet: Set(free.clone()),
+            created_at: Set(now),
+        };
+        // Another start may take the subnet, or make this very network, at the same moment: then look again.
+        let unless_taken = OnConflict::new().do_nothing().to_owned();
+        let inserted = user_networks::Entity::insert(row).on_conflict(unless_taken).exec_without_returning(db).await?;
+        if inserted == 1 {
+            return Ok(Some(free));
+        }
     }
-    let taken: HashSet<String> = user_networks::Entity::find()
-        .select_only()
-        .column(user_networks::Column::Subnet)
-        .filter(user_networks::Column::NodeId.eq(node))
-        .into_tuple::<String>()
-        .all(db)
-        .await?
-        .into_iter()
-        .collect();
-    let Some(free) = (0..count).filter_map(subnet).find(|candidate| !taken.contains(candidate)) else {
-        return Ok(None);
-    };
-    let row = user_networks::ActiveModel {
-        id: Set(uuid::Uuid::now_v7()),
-        node_id: Set(node),
-        user_id: Set(user),
-        kind: Set(kind),
-        subnet: Set(free.clone()),
-        created_at: Set(now),
-    };
-    user_networks::Entity::insert(row).exec_without_returning(db).await?;
-    Ok(Some(free))
 }
 
 /// Networks of a node whose user has no session there any more.

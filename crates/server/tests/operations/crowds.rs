@@ -211,3 +211,23 @@ async fn a_server_that_is_killed_again_and_again_loses_nothing() {
         server.finish().await;
     }
 }
+
+/// Who comes at the same moment waits for the other, and is not put off to a later try.
+#[tokio::test(flavor = "multi_thread")]
+async fn networks_of_sessions_that_start_together_are_made_at_the_first_try() {
+    for database in databases() {
+        let server = Server::start(Options::on(database)).await;
+        server.application("quiet", "sleep infinity").await;
+        let mut people = Vec::new();
+        for number in 0..6 {
+            people.push(server.person(server.tenant, &format!("together-{number}"), Role::User).await);
+        }
+        let ids = launch_all(&[&server], &people, 3).await;
+        for (id, _) in &ids {
+            server.running(*id).await;
+        }
+        let tries: Vec<i32> = server.operations().await.into_iter().map(|operation| operation.attempts).collect();
+        assert_eq!(tries, vec![0; ids.len()], "no start was tried again");
+        server.finish().await;
+    }
+}
