@@ -9,6 +9,8 @@ interface Options<A, R> {
   /** What is true when it worked; nothing is said without. */
   done?: string | ((result: R, argument: A) => string);
   changes?: Domain[];
+  /** The refusal is shown by the form that asked, at its fields: no message beside it. */
+  inForm?: boolean;
   after?: (result: R, argument: A) => void;
 }
 
@@ -21,7 +23,9 @@ export function useAction<A = void, R = unknown>(run: (argument: A) => Promise<R
       if (done) toast("success", done);
       options.after?.(result, argument);
     },
-    onError: (error) => toastError(options.wanted, error),
+    onError: (error) => {
+      if (!options.inForm) toastError(options.wanted, error);
+    },
     // After a refusal too: what is shown may be why it was refused.
     onSettled: () =>
       Promise.all((options.changes ?? []).map((domain) => client.invalidateQueries({ queryKey: keys.domain(domain) }))),
