@@ -1,12 +1,15 @@
 //! The tree of commands, noun first as in the API: `session_launch` is `berth session launch`.
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use std::any::TypeId;
+
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::{
     commands::{accounts, applications, auth, events, ledger, nodes, operations, roles, sessions, settings, sites},
     context::{Context, Global},
     failure::EXIT_CODES,
     output,
+    parse::{Limit, Span},
     server_commands::{self, ServerCommand},
 };
 
@@ -98,6 +101,40 @@ enum Shell {
     Bash,
     Zsh,
     Fish,
+}
+
+impl Cli {
+    /// What this process was called with; ends it where that makes no sense.
+    pub fn of_process() -> Self {
+        let mut command = numbers_with_a_sign(Self::command());
+        let parsed = Self::from_arg_matches_mut(&mut command.get_matches_mut());
+        parsed.unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+}
+
+/// Lets `-3` through to the option whose value it is, which says what it takes; else it would be an unknown option.
+fn numbers_with_a_sign(command: clap::Command) -> clap::Command {
+    let numbers = [
+        TypeId::of::<f64>(),
+        TypeId::of::<i32>(),
+        TypeId::of::<i64>(),
+        TypeId::of::<u16>(),
+        TypeId::of::<u32>(),
+        TypeId::of::<u64>(),
+        TypeId::of::<Span>(),
+        TypeId::of::<Limit>(),
+    ];
+    let let_through = |arg: Arg| {
+        if !numbers.iter().any(|number| arg.get_value_parser().type_id() == *number) {
+            arg
+        } else if arg.is_positional() {
+            // An option may follow instead.
+            arg.allow_negative_numbers(true)
+        } else {
+            arg.allow_hyphen_values(true)
+        }
+    };
+    command.mut_args(let_through).mut_subcommands(numbers_with_a_sign)
 }
 
 /// Runs a command; returns the exit code.

@@ -14,10 +14,8 @@ mod server_commands;
 mod terminal;
 mod transfer;
 
-use clap::Parser;
-
 fn main() {
-    let cli = cli::Cli::parse();
+    let cli = cli::Cli::of_process();
     let (format, server) = (cli.global.output, cli.global.server.clone());
     let ended = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime.block_on(cli::run(cli)),

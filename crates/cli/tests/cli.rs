@@ -182,6 +182,42 @@ fn exit_codes_are_as_documented() {
 }
 
 #[test]
+fn a_number_that_cannot_be_is_refused_by_its_own_option() {
+    let server = Server::start();
+    let launch = ["session", "launch", "--application", "web"];
+    let create = ["application", "create", "web", "--title", "Web", "--image", "web:1"];
+    for (command, option, value, allowed) in [
+        (&launch[..], "--cpu", "-3", "not a number from 0 up"),
+        (&launch, "--cpu-limit", "-0.5", "not a number from 0 up"),
+        (&launch, "--memory", "-2GB", "not a number from 0 up"),
+        (&launch, "--storage", "-1", "not a number from 0 up"),
+        (&launch, "--gpu", "-1", "not a whole number from 0 up"),
+        (&launch, "--gpu", "0.5", "not a whole number from 0 up"),
+        (&launch, "--gpu-share", "-0.25", "not a number from 0 up"),
+        (&launch, "--min-bandwidth", "-100", "not a whole number from 0 up"),
+        (&launch, "--priority", "-3", "not in 1..=10"),
+        (&launch, "--max-runtime", "-8h", "not a span of time such as 90s"),
+        (&launch, "--cpu", "--preemptible", "not a number from 0 up"),
+        (&create, "--cpu", "-1", "not a number from 0 up"),
+        (&create, "--port", "-80", "not in 1..=65535"),
+        (&["session", "list"], "--limit", "-5", "not a whole number from 0 up"),
+        (&["session", "logs", "web"], "--tail", "-5", "not a whole number from 0 up"),
+        (&["session", "extend", "web"], "<SPAN>", "-30", "not a span of time such as 90s"),
+        (&["user", "create", "ada"], "--quota-sessions", "-1", "not a number from 0 up, nor \"unlimited\""),
+    ] {
+        let given = if option.starts_with('<') { vec![value] } else { vec![option, value] };
+        let output = run(&server, &[command, &given].concat());
+        let text = stderr(&output);
+        let refused = format!("invalid value '{value}' for '{option}");
+        assert!(
+            code(&output) == 2 && text.contains(&refused) && text.contains(allowed),
+            "{command:?} {given:?}: {text}"
+        );
+    }
+    assert!(!server.asked("POST", "/sessions"));
+}
+
+#[test]
 fn a_server_that_is_not_there_is_unavailable() {
     let home = tempfile::tempdir().unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -11,7 +11,7 @@ use super::{Confirm, ListArgs, insist, require_change};
 use crate::{
     context::Context,
     output::{Column, number},
-    parse::{Span, amount, pair, size},
+    parse::{Span, amount, count, pair, size},
     terminal,
 };
 
@@ -77,7 +77,7 @@ pub struct CreateArgs {
     /// What its port speaks: none, http or vnc
     #[arg(long, default_value = "none")]
     protocol: ApplicationProtocol,
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     /// What a terminal runs, word by word; default: /bin/sh
     #[arg(long = "shell", value_name = "WORD", allow_hyphen_values = true)]
@@ -85,16 +85,16 @@ pub struct CreateArgs {
     #[arg(long = "env", value_name = "KEY=VALUE", value_parser = pair)]
     environment: Vec<(String, String)>,
     /// Cores
-    #[arg(long, default_value = "0.5", value_parser = amount)]
+    #[arg(long, value_name = "CORES", default_value = "0.5", value_parser = amount)]
     cpu: f64,
     /// e.g. 2GB
-    #[arg(long, default_value = "512MB", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "512MB", value_parser = size)]
     memory: f64,
     /// e.g. 10GB
-    #[arg(long, default_value = "1GB", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "1GB", value_parser = size)]
     storage: f64,
     /// Whole GPUs
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = count::<i64>)]
     gpu: i64,
     /// e.g. 8h
     #[arg(long, value_name = "SPAN", default_value = "8h")]

@@ -21,13 +21,16 @@ use berth_types::{ErrorCode, identity::QuotaConfig};
 use clap::Args;
 use serde::Serialize;
 
-use crate::{failure::Failure, parse::Limit};
+use crate::{
+    failure::Failure,
+    parse::{Limit, count},
+};
 
 /// How much of a list.
 #[derive(Clone, Debug, Args)]
 pub struct ListArgs {
     /// At most so many rows; 0: all
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = count::<u64>)]
     pub limit: u64,
 }
 

@@ -25,7 +25,7 @@ use crate::{
     failure::Failure,
     forward,
     output::{self, Column, Format, local, maybe, note, number},
-    parse::{Place, Span, amount, pair, ports, size},
+    parse::{Place, Span, amount, count, pair, ports, size},
     terminal, transfer,
 };
 
@@ -97,7 +97,7 @@ pub enum SessionCommand {
         #[arg(long, short)]
         follow: bool,
         /// Only the last lines
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = count::<u64>)]
         tail: Option<u64>,
     },
     /// Run a command in a session and end with its exit code
@@ -217,7 +217,7 @@ pub struct LaunchArgs {
     #[arg(long, value_name = "SIZE", value_parser = size)]
     storage: Option<f64>,
     /// Whole GPUs
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count::<i64>)]
     gpu: Option<i64>,
     /// Part of the GPU's model, e.g. A100
     #[arg(long, value_name = "MODEL")]
@@ -238,7 +238,7 @@ pub struct LaunchArgs {
     #[arg(long, value_name = "POLICY")]
     network_policy: Option<NetworkPolicyKind>,
     /// 1 to 10, 10 first
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=10))]
     priority: Option<i32>,
     /// e.g. 30m or 8h; then it is stopped
     #[arg(long, value_name = "SPAN")]
@@ -262,7 +262,7 @@ pub struct LaunchArgs {
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair)]
     labels: Vec<(String, String)>,
     /// Only on nodes with so much bandwidth
-    #[arg(long, value_name = "MBIT/S")]
+    #[arg(long, value_name = "MBIT/S", value_parser = count::<i64>)]
     min_bandwidth: Option<i64>,
     /// Rather on this node; may be repeated, the first is liked best
     #[arg(long = "prefer-node", value_name = "NODE")]
