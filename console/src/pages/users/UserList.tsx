@@ -1,4 +1,5 @@
-// PLACEHOLDER
+import { UserTable } from "./UserTable";
+
 export function Component() {
-  return null;
+  return <UserTable />;
 }
