@@ -4,10 +4,10 @@ use berth_client::{PageQuery, collect};
 use berth_types::{
     SessionId,
     applications::Application,
-    identity::{LoginKind, Tenant, User, UserSession},
+    identity::{LoginKind, Tenant, TenantFilter, User, UserFilter, UserSession},
     sessions::{Session, SessionFilter},
     settings::Secret,
-    sites::{EdgeDataCenter, Node, ResourcePool},
+    sites::{EdgeDataCenter, Node, NodeFilter, ResourcePool},
 };
 use uuid::Uuid;
 
@@ -34,13 +34,16 @@ fn only<T>(
 }
 
 macro_rules! lookups {
-    ($($method:ident = $type:ty, $what:literal, $list:ident, $get:ident, $name:expr;)+) => {$(
+    ($($method:ident = $type:ty, $what:literal, $list:ident($filter:ident $(, $search:ident)?), $get:ident, $name:expr;)+) => {$(
         pub async fn $method(&self, text: &str) -> anyhow::Result<$type> {
             if let Ok(id) = text.parse::<Uuid>() {
                 return Ok(self.client.$get(id.into()).await?.into());
             }
-            let rows = collect(0, |limit, cursor| async move {
-                self.client.$list(&PageQuery { limit: Some(limit), cursor }).await
+            let rows = collect(0, |limit, cursor| {
+                #[allow(clippy::needless_update, reason = "one of the filters has nothing more")]
+                let filter =
+                    $filter { limit: Some(limit), cursor, $($search: Some(text.to_owned()),)? ..$filter::default() };
+                async move { self.client.$list(&filter).await }
             });
             only($what, text, rows.await?.items, $name, |row| row.id.0)
         }
@@ -49,20 +52,22 @@ macro_rules! lookups {
 
 impl Context {
     lookups! {
-        tenant = Tenant, "tenant", tenant_list, tenant_get, |row| vec![row.name.as_str()];
-        user = User, "user", user_list, user_get, |row| vec![row.username.as_str()];
-        edge_data_center = EdgeDataCenter, "edge data center", edge_data_center_list, edge_data_center_get,
+        tenant = Tenant, "tenant", tenant_list(TenantFilter, search), tenant_get, |row| vec![row.name.as_str()];
+        user = User, "user", user_list(UserFilter, search), user_get, |row| vec![row.username.as_str()];
+        edge_data_center = EdgeDataCenter, "edge data center", edge_data_center_list(PageQuery), edge_data_center_get,
             |row| vec![row.name.as_str()];
-        resource_pool = ResourcePool, "resource pool", resource_pool_list, resource_pool_get, |row| vec![row.name.as_str()];
-        application = Application, "application", application_list, application_get, |row| vec![row.name.as_str()];
+        resource_pool = ResourcePool, "resource pool", resource_pool_list(PageQuery), resource_pool_get, |row| vec![row.name.as_str()];
+        application = Application, "application", application_list(PageQuery), application_get, |row| vec![row.name.as_str()];
     }
 
     pub async fn node(&self, text: &str) -> anyhow::Result<Node> {
         if let Ok(id) = text.parse::<Uuid>() {
             return Ok(self.client.node_get(id.into()).await?.node);
         }
-        let rows = collect(0, |limit, cursor| async move {
-            self.client.node_list(&PageQuery { limit: Some(limit), cursor }).await
+        let rows = collect(0, |limit, cursor| {
+            let search = Some(text.to_owned());
+            let filter = NodeFilter { limit: Some(limit), cursor, search, ..NodeFilter::default() };
+            async move { self.client.node_list(&filter).await }
         });
         only("node", text, rows.await?.items, |row| vec![row.name.as_str(), row.hostname.as_str()], |row| row.id.0)
     }

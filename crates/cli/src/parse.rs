@@ -3,6 +3,7 @@
 use std::{path::PathBuf, str::FromStr};
 
 use berth_types::{
+    Timestamp,
     identity::RoleGrant,
     sites::{NodeResourceUpdate, ResourceKind},
 };
@@ -89,6 +90,24 @@ impl FromStr for Span {
         }
         // Digits at the end are a number whose unit was forgotten.
         if number.is_empty() && !text.is_empty() && total <= LONGEST_SPAN { Ok(Self(total)) } else { Err(wrong()) }
+    }
+}
+
+/// A moment in the past: a time in RFC 3339, or how far back from when it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment(pub Timestamp);
+
+impl FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
+            return Ok(Self(time.to_utc()));
+        }
+        let wrong =
+            |_| format!("{text:?} is neither a time such as 2026-03-01T08:00:00Z nor a span such as 30m, 6h or 7d");
+        let back = chrono::Duration::seconds(text.parse::<Span>().map_err(wrong)?.seconds());
+        Ok(Self((chrono::Local::now() - back).to_utc()))
     }
 }
 
@@ -232,6 +251,15 @@ impl FromStr for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments() {
+        let time: Moment = "2026-03-01T09:00:00+01:00".parse().unwrap();
+        assert_eq!(time.0.to_rfc3339(), "2026-03-01T08:00:00+00:00");
+        let (day, hour): (Moment, Moment) = ("1d".parse().unwrap(), "1h".parse().unwrap());
+        assert_eq!((hour.0 - day.0).num_hours(), 23);
+        assert!("yesterday".parse::<Moment>().unwrap_err().contains("neither"));
+    }
 
     #[test]
     fn sizes() {

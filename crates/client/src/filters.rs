@@ -1,8 +1,7 @@
 //! Query strings of the lists that have no filter type of their own in `berth-types`.
 
-use berth_types::{NodeId, SessionId, UserId, allocations::AllocationStatus, operations::OperationStatus};
+use berth_types::{NodeId, SessionId, UserId, allocations::AllocationStatus};
 use serde::Serialize;
-use uuid::Uuid;
 
 /// A part of a list: `limit` rows (1 to 500, default 100) after `cursor`.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -37,17 +36,4 @@ pub struct UsageRecordFilter {
     pub session_id: Option<SessionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
-}
-
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct OperationFilter {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<OperationStatus>,
-    /// A session or node.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub subject_id: Option<Uuid>,
 }

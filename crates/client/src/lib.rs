@@ -13,7 +13,7 @@ mod tokens;
 mod transport;
 
 pub use error::ClientError;
-pub use filters::{AllocationFilter, OperationFilter, PageQuery, UsageRecordFilter};
+pub use filters::{AllocationFilter, PageQuery, UsageRecordFilter};
 pub use pages::collect;
 pub use streams::{ByteStream, StreamItem, StreamItems, WebSocket};
 pub use tokens::{LockedTokens, TokenStore, Tokens};

@@ -16,11 +16,11 @@ use berth_types::{
     events::{EventFilter, SystemEvent},
     identity::{
         ApiTokenCreate, ApiTokenCreated, LoginRequest, LoginResponse, PasswordChange, Permission, Profile, QuotaReport,
-        QuotaUsage, RefreshRequest, Role, RolePermissions, RolePermissionsUpdate, Tenant, TenantCreate, TenantUpdate,
-        User, UserCreate, UserSession, UserUpdate,
+        QuotaUsage, RefreshRequest, Role, RolePermissions, RolePermissionsUpdate, Tenant, TenantCreate, TenantFilter,
+        TenantUpdate, User, UserCreate, UserFilter, UserSession, UserUpdate,
     },
     metrics::{MetricFilter, MetricPoint},
-    operations::Operation,
+    operations::{Operation, OperationFilter},
     page::Page,
     sessions::{
         Accepted, Session, SessionCheck, SessionExec, SessionExecResult, SessionExtend, SessionFilter, SessionLaunch,
@@ -29,15 +29,14 @@ use berth_types::{
     settings::{Secret, SecretCreate, SystemSetting, SystemSettingUpdate},
     sites::{
         EdgeDataCenter, EdgeDataCenterCreate, EdgeDataCenterUpdate, NetworkTopology, Node, NodeDetail, NodeDrain,
-        NodeUpdate, ResourcePool, ResourcePoolCreate, ResourcePoolUpdate,
+        NodeFilter, NodeUpdate, ResourcePool, ResourcePoolCreate, ResourcePoolUpdate,
     },
 };
 use http::{HeaderValue, Method, header};
 use serde::Serialize;
 
 use crate::{
-    AllocationFilter, ByteStream, Client, OperationFilter, PageQuery, Result, StreamItems, UsageRecordFilter,
-    transport::Repeat,
+    AllocationFilter, ByteStream, Client, PageQuery, Result, StreamItems, UsageRecordFilter, transport::Repeat,
 };
 
 /// A body for routes that take none.
@@ -102,8 +101,8 @@ impl Client {
 
 /// Tenants, users, roles.
 impl Client {
-    pub async fn tenant_list(&self, query: &PageQuery) -> Result<Page<Tenant>> {
-        self.get(&["tenants"], query).await
+    pub async fn tenant_list(&self, filter: &TenantFilter) -> Result<Page<Tenant>> {
+        self.get(&["tenants"], filter).await
     }
 
     pub async fn tenant_create(&self, create: &TenantCreate) -> Result<Tenant> {
@@ -126,8 +125,8 @@ impl Client {
         self.get(&["tenants", &id.to_string(), "quota"], &()).await
     }
 
-    pub async fn user_list(&self, query: &PageQuery) -> Result<Page<User>> {
-        self.get(&["users"], query).await
+    pub async fn user_list(&self, filter: &UserFilter) -> Result<Page<User>> {
+        self.get(&["users"], filter).await
     }
 
     pub async fn user_create(&self, create: &UserCreate) -> Result<User> {
@@ -219,8 +218,8 @@ impl Client {
         self.delete(&["resource-pools", &id.to_string()]).await.map(drop)
     }
 
-    pub async fn node_list(&self, query: &PageQuery) -> Result<Page<Node>> {
-        self.get(&["nodes"], query).await
+    pub async fn node_list(&self, filter: &NodeFilter) -> Result<Page<Node>> {
+        self.get(&["nodes"], filter).await
     }
 
     pub async fn node_get(&self, id: NodeId) -> Result<NodeDetail> {

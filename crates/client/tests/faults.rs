@@ -177,10 +177,10 @@ async fn retry_after_is_waited_for_only_when_short() {
     let away = |headers| problem("503 Service Unavailable", ErrorCode::DatabaseUnavailable, headers);
     let script = Script::run(vec![away("retry-after: 1\r\n"), answer("200 OK", r#"{"items":[]}"#)]).await;
     let begun = Instant::now();
-    script.client().tenant_list(&PageQuery::default()).await.unwrap();
+    script.client().tenant_list(&Default::default()).await.unwrap();
     assert!(begun.elapsed() >= Duration::from_secs(1));
     let script = Script::run(vec![away("retry-after: 600\r\n"), answer("200 OK", r#"{"items":[]}"#)]).await;
-    match script.client().tenant_list(&PageQuery::default()).await.unwrap_err() {
+    match script.client().tenant_list(&Default::default()).await.unwrap_err() {
         ClientError::Problem { retry_after, .. } => assert_eq!(retry_after, Some(Duration::from_secs(600))),
         other => panic!("{other}"),
     }
@@ -212,7 +212,7 @@ async fn a_stream_that_breaks_off_is_interrupted() {
     assert_eq!(log.next().await.unwrap().unwrap(), "line1");
     let error = log.next().await.unwrap().unwrap_err();
     assert!(matches!(error, ClientError::Interrupted { .. }) && error.is_temporary(), "{error}");
-    let error = script.client().tenant_list(&PageQuery::default()).await.unwrap_err();
+    let error = script.client().tenant_list(&Default::default()).await.unwrap_err();
     assert!(matches!(error, ClientError::Interrupted { .. }), "{error}");
 }
 
@@ -307,7 +307,7 @@ async fn a_login_that_ran_out_is_refreshed_and_kept() {
 async fn what_another_process_refreshed_is_adopted() {
     let script = Script::run(vec![unauthenticated(), answer("200 OK", r#"{"items":[]}"#)]).await;
     let (client, _) = logged_in(&script, "one", Some(tokens("two")));
-    client.tenant_list(&PageQuery::default()).await.unwrap();
+    client.tenant_list(&Default::default()).await.unwrap();
     let requests = script.requests();
     assert_eq!(requests.len(), 2, "no refresh was needed");
     assert_eq!(header(&requests[1], "authorization").unwrap(), "Bearer two");
@@ -317,12 +317,12 @@ async fn what_another_process_refreshed_is_adopted() {
 async fn a_login_that_is_over_says_so_once() {
     let script = Script::run(vec![unauthenticated(), unauthenticated()]).await;
     let (client, _) = logged_in(&script, "one", Some(tokens("one")));
-    let error = client.tenant_list(&PageQuery::default()).await.unwrap_err();
+    let error = client.tenant_list(&Default::default()).await.unwrap_err();
     assert_eq!(error.code(), Some(ErrorCode::Unauthenticated));
     assert_eq!(script.requests().len(), 2, "one try, one refresh");
     let script = Script::run(vec![unauthenticated()]).await;
     let (client, _) = logged_in(&script, "one", None);
-    let error = client.tenant_list(&PageQuery::default()).await.unwrap_err();
+    let error = client.tenant_list(&Default::default()).await.unwrap_err();
     assert_eq!(error.code(), Some(ErrorCode::Unauthenticated));
     assert_eq!(script.requests().len(), 1, "logged out by another process: nothing to refresh with");
 }
@@ -330,7 +330,7 @@ async fn a_login_that_is_over_says_so_once() {
 #[tokio::test]
 async fn an_api_token_is_not_refreshed() {
     let script = Script::run(vec![unauthenticated()]).await;
-    let error = script.client().tenant_list(&PageQuery::default()).await.unwrap_err();
+    let error = script.client().tenant_list(&Default::default()).await.unwrap_err();
     assert_eq!(error.code(), Some(ErrorCode::Unauthenticated));
     assert_eq!(script.requests().len(), 1);
 }

@@ -178,7 +178,7 @@ async fn parallel_requests_refresh_once() {
     let client = Client::builder(&server).login(stale(), Nowhere).build().unwrap();
     let requests = (0..20).map(|_| {
         let client = client.clone();
-        tokio::spawn(async move { client.tenant_list(&PageQuery::default()).await })
+        tokio::spawn(async move { client.tenant_list(&Default::default()).await })
     });
     for request in futures::future::join_all(requests).await {
         request.unwrap().unwrap();

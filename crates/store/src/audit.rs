@@ -20,6 +20,7 @@ use crate::{
     Json, Result, StoreError,
     entities::audit_logs,
     page::{self, Direction, PageRequest},
+    rows,
 };
 
 /// A row to be written. Details never hold a secret.
@@ -102,6 +103,22 @@ pub async fn list(db: &impl ConnectionTrait, scope: Scope, filter: &AuditFilter)
     }
     if let Some(id) = filter.resource_id {
         condition = condition.add(audit_logs::Column::ResourceId.eq(id));
+    }
+    if let Some(resource_type) = &filter.resource_type {
+        condition = condition.add(audit_logs::Column::ResourceType.eq(resource_type.as_str()));
+    }
+    if let Some(status) = filter.status {
+        condition = condition.add(audit_logs::Column::Status.eq(status));
+    }
+    if let Some(search) = &filter.search {
+        let columns = [audit_logs::Column::Action, audit_logs::Column::Username];
+        condition = condition.add(rows::containing(&columns, search));
+    }
+    if let Some(since) = filter.since {
+        condition = condition.add(audit_logs::Column::CreatedAt.gte(since));
+    }
+    if let Some(until) = filter.until {
+        condition = condition.add(audit_logs::Column::CreatedAt.lt(until));
     }
     let request = PageRequest::new(filter.limit, filter.cursor.clone());
     let select = audit_logs::Entity::find().filter(condition);

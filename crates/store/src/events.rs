@@ -15,6 +15,7 @@ use crate::{
     Json, Result, StoreError,
     entities::system_events,
     page::{self, Direction, PageRequest},
+    rows,
 };
 
 /// An event to be written. `new` gives an `info` event of the API; set what differs.
@@ -124,6 +125,15 @@ pub async fn list(db: &impl ConnectionTrait, scope: Scope, filter: &EventFilter)
     if let Some(unresolved) = filter.unresolved {
         let column = system_events::Column::ResolvedAt;
         condition = condition.add(if unresolved { column.is_null() } else { column.is_not_null() });
+    }
+    if let Some(search) = &filter.search {
+        condition = condition.add(rows::containing(&[system_events::Column::Message], search));
+    }
+    if let Some(since) = filter.since {
+        condition = condition.add(system_events::Column::Timestamp.gte(since));
+    }
+    if let Some(until) = filter.until {
+        condition = condition.add(system_events::Column::Timestamp.lt(until));
     }
     let request = PageRequest::new(filter.limit, filter.cursor.clone());
     let select = system_events::Entity::find().filter(condition);

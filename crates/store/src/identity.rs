@@ -7,8 +7,8 @@ use berth_types::{
     PermissionId, RolePermissionId, StringMap, TenantId, Timestamp, UserId, UserSessionId,
     identity::{
         LoginKind, Permission, PermissionAction, PermissionScope, QuotaConfig, ResourceType, Role, RoleGrant,
-        RolePermissions, Scope, Tenant, TenantCreate, TenantStatus, TenantUpdate, User, UserSession, UserStatus,
-        UserUpdate,
+        RolePermissions, Scope, Tenant, TenantCreate, TenantFilter, TenantStatus, TenantUpdate, User, UserFilter,
+        UserSession, UserStatus, UserUpdate,
     },
     page::Page,
     quantities::{gb_to_mib, mib_to_gb},
@@ -107,8 +107,14 @@ fn users_in(scope: Scope) -> Condition {
 ///
 /// # Errors
 /// `InvalidFilter` for a wrong cursor.
-pub async fn tenant_list(db: &impl ConnectionTrait, scope: Scope, request: &PageRequest) -> Result<Page<Tenant>> {
-    let select = tenants::Entity::find().filter(tenants_in(scope));
+pub async fn tenant_list(db: &impl ConnectionTrait, scope: Scope, filter: &TenantFilter) -> Result<Page<Tenant>> {
+    let mut condition = tenants_in(scope);
+    if let Some(search) = &filter.search {
+        let columns = [tenants::Column::Name, tenants::Column::Description];
+        condition = condition.add(rows::containing(&columns, search));
+    }
+    let select = tenants::Entity::find().filter(condition);
+    let request = &PageRequest::new(filter.limit, filter.cursor.clone());
     let key = (tenants::Column::Id, tenants::Column::Id);
     let page = page::fetch(db, select, request, key, Direction::Ascending, |row| (row.id.0, row.id.0)).await?;
     Ok(page.map(tenant_of))
@@ -220,8 +226,23 @@ pub async fn tenant_delete(
 ///
 /// # Errors
 /// `InvalidFilter` for a wrong cursor.
-pub async fn user_list(db: &impl ConnectionTrait, scope: Scope, request: &PageRequest) -> Result<Page<User>> {
-    let select = users::Entity::find().filter(users_in(scope));
+pub async fn user_list(db: &impl ConnectionTrait, scope: Scope, filter: &UserFilter) -> Result<Page<User>> {
+    let mut condition = users_in(scope);
+    if let Some(search) = &filter.search {
+        let columns = [users::Column::Username, users::Column::FullName, users::Column::Email];
+        condition = condition.add(rows::containing(&columns, search));
+    }
+    if let Some(role) = filter.role {
+        condition = condition.add(users::Column::Role.eq(role));
+    }
+    if let Some(status) = filter.status {
+        condition = condition.add(users::Column::Status.eq(status));
+    }
+    if let Some(tenant) = filter.tenant_id {
+        condition = condition.add(users::Column::TenantId.eq(tenant));
+    }
+    let select = users::Entity::find().filter(condition);
+    let request = &PageRequest::new(filter.limit, filter.cursor.clone());
     let key = (users::Column::Id, users::Column::Id);
     let page = page::fetch(db, select, request, key, Direction::Ascending, |row| (row.id.0, row.id.0)).await?;
     Ok(page.map(user_of))

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use berth_types::{
     NodeId, OperationId, SessionId, TenantId, Timestamp, UserId,
     identity::Scope,
-    operations::{Operation, OperationKind, OperationStatus, SubjectType},
+    operations::{Operation, OperationFilter, OperationKind, OperationStatus, SubjectType},
     page::Page,
 };
 use sea_orm::{
@@ -437,22 +437,16 @@ pub async fn record_in(
     operations::Entity::find_by_id(id).filter(condition).one(db).await?.ok_or(StoreError::NotFound("operation"))
 }
 
-/// Filters of the list.
-#[derive(Clone, Debug, Default)]
-pub struct OperationQuery {
-    pub limit: Option<u64>,
-    pub cursor: Option<String>,
-    pub status: Option<OperationStatus>,
-    pub subject_id: Option<Uuid>,
-}
-
 /// Newest first.
 pub async fn list(
     db: &impl ConnectionTrait,
     scope: Scope,
-    query: &OperationQuery,
+    query: &OperationFilter,
 ) -> Result<Page<Operation>, StoreError> {
     let mut condition = in_scope(scope);
+    if let Some(kind) = query.kind {
+        condition = condition.add(operations::Column::Kind.eq(kind));
+    }
     if let Some(status) = query.status {
         condition = condition.add(operations::Column::Status.eq(status));
     }

@@ -3,7 +3,7 @@
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait,
     QueryFilter,
-    sea_query::{Expr, ExprTrait},
+    sea_query::{Expr, ExprTrait, Func, LikeExpr},
 };
 
 use crate::{Result, StoreError};
@@ -40,3 +40,15 @@ where
 
 /// 200 ids per statement stay far below SQLite's and PostgreSQL's bounds on parameters.
 pub(crate) const BATCH: usize = 200;
+
+/// Rows that have `text` in one of the columns, whatever its case; on SQLite the case of letters outside of ASCII counts.
+pub(crate) fn containing<C: ColumnTrait>(columns: &[C], text: &str) -> Condition {
+    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    let pattern = format!("%{}%", escaped.to_lowercase());
+    let verbatim = format!("%{escaped}%");
+    columns.iter().fold(Condition::any(), |any, column| {
+        let lower = Expr::expr(Func::lower(Expr::col(*column)));
+        any.add(lower.like(LikeExpr::new(pattern.clone()).escape('\\')))
+            .add(Expr::col(*column).like(LikeExpr::new(verbatim.clone()).escape('\\')))
+    })
+}

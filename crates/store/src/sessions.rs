@@ -16,7 +16,7 @@ use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect, TryIntoModel,
     prelude::Expr,
-    sea_query::{ExprTrait, LikeExpr, LockType, OnConflict},
+    sea_query::{ExprTrait, LockType, OnConflict},
 };
 
 use crate::{
@@ -128,9 +128,7 @@ pub async fn list(
         condition = condition.add(sessions::Column::Application.eq(application.as_str()));
     }
     if let Some(search) = &filter.search {
-        let escaped = search.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        condition =
-            condition.add(sessions::Column::SessionName.like(LikeExpr::new(format!("%{escaped}%")).escape('\\')));
+        condition = condition.add(crate::rows::containing(&[sessions::Column::SessionName], search));
     }
     let direction = if ascending { Direction::Ascending } else { Direction::Descending };
     let request = PageRequest::new(filter.limit, filter.cursor.clone());

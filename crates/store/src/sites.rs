@@ -14,8 +14,8 @@ use berth_types::{
     sites::{
         CapacityTotals, EdgeDataCenter, EdgeDataCenterCreate, EdgeDataCenterStatus, EdgeDataCenterUpdate, EngineKind,
         GpuDevice, HealthStatus, InterfaceType, MachineType, NetworkTopology, NetworkType, Node, NodeAdminState,
-        NodeDetail, NodeNetworkInterface, NodeReachability, NodeResource, NodeStatus, NodeType, NodeUpdate, RentalMode,
-        ResourceConstraintsConfig, ResourceKind, ResourcePool, ResourcePoolCreate, ResourcePoolStatus,
+        NodeDetail, NodeFilter, NodeNetworkInterface, NodeReachability, NodeResource, NodeStatus, NodeType, NodeUpdate,
+        RentalMode, ResourceConstraintsConfig, ResourceKind, ResourcePool, ResourcePoolCreate, ResourcePoolStatus,
         ResourcePoolType, ResourcePoolUpdate,
     },
 };
@@ -427,24 +427,41 @@ pub async fn inventory(db: &impl ConnectionTrait) -> Result<Vec<NodeInventory>> 
     Ok(nodes.into_iter().map(with).collect())
 }
 
-/// Which nodes a list shows.
-#[derive(Clone, Debug, Default)]
-pub struct NodeQuery {
-    pub page: PageRequest,
-    pub resource_pool_id: Option<ResourcePoolId>,
+/// The pairs of columns that a status is made of.
+fn that_is(status: NodeStatus) -> Condition {
+    let pairs = NodeAdminState::ALL.iter().flat_map(|admin| NodeReachability::ALL.iter().map(|reach| (*admin, *reach)));
+    pairs.filter(|(admin, reach)| NodeStatus::derive(*admin, *reach) == status).fold(
+        Condition::any(),
+        |any, (admin, reach)| {
+            let both = Condition::all().add(nodes::Column::AdminState.eq(admin));
+            any.add(both.add(nodes::Column::Reachability.eq(reach)))
+        },
+    )
 }
 
 /// Nodes in the order of their registration.
 ///
 /// # Errors
 /// `InvalidFilter` for a wrong cursor.
-pub async fn node_list(db: &impl ConnectionTrait, query: &NodeQuery) -> Result<Page<Node>> {
+pub async fn node_list(db: &impl ConnectionTrait, filter: &NodeFilter) -> Result<Page<Node>> {
     let mut select = slim();
-    if let Some(pool) = query.resource_pool_id {
+    if let Some(pool) = filter.resource_pool_id {
         select = select.filter(nodes::Column::ResourcePoolId.eq(pool));
     }
+    if let Some(search) = &filter.search {
+        let columns =
+            [nodes::Column::Name, nodes::Column::Hostname, nodes::Column::IpAddress, nodes::Column::BusinessIp];
+        select = select.filter(rows::containing(&columns, search));
+    }
+    if let Some(status) = filter.status {
+        select = select.filter(that_is(status));
+    }
+    if let Some(engine) = filter.engine {
+        select = select.filter(nodes::Column::Engine.eq(engine));
+    }
+    let request = PageRequest::new(filter.limit, filter.cursor.clone());
     let key = (nodes::Column::Id, nodes::Column::Id);
-    let page = page::fetch(db, select, &query.page, key, Direction::Ascending, |row| (row.id.0, row.id.0)).await?;
+    let page = page::fetch(db, select, &request, key, Direction::Ascending, |row| (row.id.0, row.id.0)).await?;
     let parts = parts_of(db, page.items.iter().map(|row| row.id).collect()).await?;
     let present = |row: NodeRecord| {
         let parts = parts.get(&row.id);

@@ -14,7 +14,7 @@ use berth_types::{
     SecretId, Timestamp, UserId,
     identity::{
         LoginKind, PermissionAction, PermissionScope, QuotaConfig, ResourceType, Role, RoleGrant, Scope, TenantCreate,
-        TenantStatus, TenantUpdate, UserStatus, UserUpdate,
+        TenantStatus, TenantUpdate, UserFilter, UserStatus, UserUpdate,
     },
 };
 use common::{after, new_user, on_both, t0};
@@ -169,11 +169,11 @@ async fn users_change_within_scope_and_generation() {
         let stale = UserUpdate { full_name: Some("Ada".into()), ..UserUpdate::default() };
         let error = identity::user_update(&tx, scope, ada.id, &stale, None, Some(1), after(2)).await.unwrap_err();
         assert_eq!(error, StoreError::Stale);
-        let page = identity::user_list(&tx, scope, &PageRequest::default()).await.unwrap();
+        let page = identity::user_list(&tx, scope, &UserFilter::default()).await.unwrap();
         assert_eq!(page.items.iter().map(|user| user.id).collect::<Vec<_>>(), [ada.id]);
-        let own = identity::user_list(&tx, Scope::Own(physics, ada.id), &PageRequest::default()).await.unwrap();
+        let own = identity::user_list(&tx, Scope::Own(physics, ada.id), &UserFilter::default()).await.unwrap();
         assert_eq!(own.items.len(), 1);
-        let all = identity::user_list(&tx, Scope::Platform, &PageRequest::default()).await.unwrap();
+        let all = identity::user_list(&tx, Scope::Platform, &UserFilter::default()).await.unwrap();
         assert_eq!(all.items.len(), 2);
     })
     .await;
@@ -191,7 +191,13 @@ async fn pages_cover_each_row_once() {
         let mut seen: Vec<UserId> = Vec::new();
         let mut cursor = None;
         loop {
-            let page = identity::user_list(&tx, Scope::Platform, &PageRequest::new(Some(3), cursor)).await.unwrap();
+            let page = identity::user_list(
+                &tx,
+                Scope::Platform,
+                &UserFilter { limit: Some(3), cursor, ..UserFilter::default() },
+            )
+            .await
+            .unwrap();
             assert!(page.items.len() <= 3);
             seen.extend(page.items.iter().map(|user| user.id));
             cursor = page.next_cursor;
@@ -200,7 +206,12 @@ async fn pages_cover_each_row_once() {
             }
         }
         assert_eq!(seen, ids);
-        let wrong = identity::user_list(&tx, Scope::Platform, &PageRequest::new(None, Some("%%".into()))).await;
+        let wrong = identity::user_list(
+            &tx,
+            Scope::Platform,
+            &UserFilter { cursor: Some("%%".into()), ..UserFilter::default() },
+        )
+        .await;
         assert!(matches!(wrong.unwrap_err(), StoreError::InvalidFilter { field: "cursor", .. }));
     })
     .await;

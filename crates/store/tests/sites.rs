@@ -7,7 +7,7 @@ mod common;
 use berth_store::{
     Store, StoreError, applications, bootstrap,
     page::PageRequest,
-    sites::{self, NodeQuery, Registration},
+    sites::{self, Registration},
 };
 use berth_types::{
     StringMap,
@@ -16,7 +16,7 @@ use berth_types::{
     identity::Scope,
     sites::{
         EdgeDataCenterCreate, EdgeDataCenterUpdate, EngineKind, HealthStatus, InterfaceType, NodeAdminState,
-        NodeReachability, NodeResourceUpdate, NodeStatus, NodeUpdate, ResourceKind, ResourcePoolCreate,
+        NodeFilter, NodeReachability, NodeResourceUpdate, NodeStatus, NodeUpdate, ResourceKind, ResourcePoolCreate,
         ResourcePoolUpdate, SchedulingPolicy,
     },
 };
@@ -169,10 +169,10 @@ async fn simulated_nodes_are_known_by_name() {
         assert_eq!(real.name, "sim-1-2");
         tx.commit().await.unwrap();
         assert!(sites::node_detail(store.reader(), one.id).await.unwrap().facts.is_none());
-        let page = sites::node_list(store.reader(), &NodeQuery::default()).await.unwrap();
+        let page = sites::node_list(store.reader(), &NodeFilter::default()).await.unwrap();
         assert_eq!(page.items.len(), 3);
-        let page = PageRequest::new(Some(2), None);
-        let page = sites::node_list(store.reader(), &NodeQuery { page, ..NodeQuery::default() }).await.unwrap();
+        let first_two = NodeFilter { limit: Some(2), ..NodeFilter::default() };
+        let page = sites::node_list(store.reader(), &first_two).await.unwrap();
         assert_eq!(page.items.len(), 2);
         assert!(page.next_cursor.is_some());
         let inventory = sites::inventory(store.reader()).await.unwrap();

@@ -61,4 +61,13 @@ pub struct EventFilter {
     /// Only those nobody has resolved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unresolved: Option<bool>,
+    /// Part of the message, whatever its case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
+    /// Happened at this time or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<DateTime<Utc>>,
+    /// Happened before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
 }

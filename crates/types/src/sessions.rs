@@ -442,7 +442,7 @@ pub struct SessionFilter {
     pub node_id: Option<NodeId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application: Option<String>,
-    /// Part of the session's name.
+    /// Part of the session's name, whatever its case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<String>,
     /// `-created_at` (default: newest first) or `created_at`.

@@ -1,8 +1,9 @@
 //! `tenant` and `user`.
 
-use berth_client::{PageQuery, collect};
+use berth_client::collect;
 use berth_types::identity::{
-    QuotaConfig, Role, Tenant, TenantCreate, TenantStatus, TenantUpdate, User, UserCreate, UserStatus, UserUpdate,
+    QuotaConfig, Role, Tenant, TenantCreate, TenantFilter, TenantStatus, TenantUpdate, User, UserCreate, UserFilter,
+    UserStatus, UserUpdate,
 };
 use clap::Subcommand;
 
@@ -17,7 +18,13 @@ use crate::{
 #[derive(Subcommand)]
 pub enum TenantCommand {
     /// All tenants you may see
-    List(ListArgs),
+    List {
+        #[command(flatten)]
+        list: ListArgs,
+        /// Part of the name or the description
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+    },
     /// One tenant
     Show { tenant: String },
     /// Make a tenant
@@ -57,7 +64,20 @@ pub enum TenantCommand {
 #[derive(Subcommand)]
 pub enum UserCommand {
     /// All users you may see
-    List(ListArgs),
+    List {
+        #[command(flatten)]
+        list: ListArgs,
+        /// Part of the username, the full name or the e-mail address
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+        #[arg(long)]
+        role: Option<Role>,
+        /// active, inactive or locked
+        #[arg(long)]
+        status: Option<UserStatus>,
+        #[arg(long)]
+        tenant: Option<String>,
+    },
     /// One user
     Show { user: String },
     /// Make a user, who must change the password at the first login
@@ -144,9 +164,10 @@ fn quota_words(quota: &QuotaConfig) -> String {
 pub async fn tenant(context: &Context, command: TenantCommand) -> anyhow::Result<()> {
     let (client, out) = (&context.client, context.out);
     match command {
-        TenantCommand::List(list) => {
-            let page = collect(list.limit, |limit, cursor| async move {
-                client.tenant_list(&PageQuery { limit: Some(limit), cursor }).await
+        TenantCommand::List { list, search } => {
+            let page = collect(list.limit, |limit, cursor| {
+                let filter = TenantFilter { limit: Some(limit), cursor, search: search.clone() };
+                async move { client.tenant_list(&filter).await }
             });
             out.list(&page.await?, TENANTS)
         }
@@ -186,9 +207,14 @@ pub async fn tenant(context: &Context, command: TenantCommand) -> anyhow::Result
 pub async fn user(context: &Context, command: UserCommand) -> anyhow::Result<()> {
     let (client, out) = (&context.client, context.out);
     match command {
-        UserCommand::List(list) => {
-            let page = collect(list.limit, |limit, cursor| async move {
-                client.user_list(&PageQuery { limit: Some(limit), cursor }).await
+        UserCommand::List { list, search, role, status, tenant } => {
+            let tenant_id = match tenant {
+                Some(tenant) => Some(context.tenant(&tenant).await?.id),
+                None => None,
+            };
+            let page = collect(list.limit, |limit, cursor| {
+                let filter = UserFilter { limit: Some(limit), cursor, search: search.clone(), role, status, tenant_id };
+                async move { client.user_list(&filter).await }
             });
             out.list(&page.await?, USERS)
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use berth_client::collect;
 use berth_types::{
     SystemEventId,
-    audit::{AuditFilter, AuditLog},
+    audit::{AuditFilter, AuditLog, AuditStatus},
     events::{EventFilter, EventSeverity, SystemEvent},
 };
 use clap::Subcommand;
@@ -16,6 +16,7 @@ use super::ListArgs;
 use crate::{
     context::Context,
     output::{Column, local, maybe, note},
+    parse::Moment,
 };
 
 #[derive(Subcommand)]
@@ -37,6 +38,15 @@ pub enum EventCommand {
         /// Only those nobody has resolved
         #[arg(long)]
         unresolved: bool,
+        /// Part of the message
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+        /// From then on: how far back, e.g. 6h, or a time, e.g. 2026-03-01T08:00:00Z
+        #[arg(long, value_name = "SPAN|TIME")]
+        since: Option<Moment>,
+        /// Before then
+        #[arg(long, value_name = "SPAN|TIME")]
+        until: Option<Moment>,
     },
     /// Say that you have seen it
     #[command(name = "ack", visible_alias = "acknowledge")]
@@ -61,6 +71,21 @@ pub enum AuditCommand {
         /// Id of what was changed
         #[arg(long, value_name = "ID")]
         resource: Option<Uuid>,
+        /// e.g. session
+        #[arg(long, value_name = "TYPE")]
+        resource_type: Option<String>,
+        /// success, denied or failure
+        #[arg(long)]
+        status: Option<AuditStatus>,
+        /// Part of the action or the username
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+        /// From then on: how far back, e.g. 6h, or a time, e.g. 2026-03-01T08:00:00Z
+        #[arg(long, value_name = "SPAN|TIME")]
+        since: Option<Moment>,
+        /// Before then
+        #[arg(long, value_name = "SPAN|TIME")]
+        until: Option<Moment>,
     },
 }
 
@@ -95,7 +120,7 @@ const AUDIT: &[Column<AuditLog>] = &[
 pub async fn event(context: &Context, command: EventCommand) -> anyhow::Result<()> {
     let (client, out) = (&context.client, context.out);
     match command {
-        EventCommand::List { list, severity, event_type, session, node, unresolved } => {
+        EventCommand::List { list, severity, event_type, session, node, unresolved, search, since, until } => {
             let session_id = match session {
                 Some(session) => Some(context.session(&session).await?.id),
                 None => None,
@@ -113,6 +138,9 @@ pub async fn event(context: &Context, command: EventCommand) -> anyhow::Result<(
                     session_id,
                     node_id,
                     unresolved: unresolved.then_some(true),
+                    search: search.clone(),
+                    since: since.map(|moment| moment.0),
+                    until: until.map(|moment| moment.0),
                 };
                 async move { client.event_list(&filter).await }
             });
@@ -152,13 +180,24 @@ async fn watch(context: &Context) -> anyhow::Result<()> {
 
 pub async fn audit(context: &Context, command: AuditCommand) -> anyhow::Result<()> {
     let client = &context.client;
-    let AuditCommand::List { list, user, action, resource } = command;
+    let AuditCommand::List { list, user, action, resource, resource_type, status, search, since, until } = command;
     let user_id = match user {
         Some(user) => Some(context.user(&user).await?.id),
         None => None,
     };
     let page = collect(list.limit, |limit, cursor| {
-        let filter = AuditFilter { limit: Some(limit), cursor, user_id, action: action.clone(), resource_id: resource };
+        let filter = AuditFilter {
+            limit: Some(limit),
+            cursor,
+            user_id,
+            action: action.clone(),
+            resource_type: resource_type.clone(),
+            resource_id: resource,
+            status,
+            search: search.clone(),
+            since: since.map(|moment| moment.0),
+            until: until.map(|moment| moment.0),
+        };
         async move { client.audit_log_list(&filter).await }
     });
     context.out.list(&page.await?, AUDIT)

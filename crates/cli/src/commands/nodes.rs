@@ -1,7 +1,10 @@
 //! `node`.
 
-use berth_client::{PageQuery, collect};
-use berth_types::sites::{MachineType, Node, NodeDrain, NodeResourceUpdate, NodeType, NodeUpdate, RentalMode};
+use berth_client::collect;
+use berth_types::sites::{
+    EngineKind, MachineType, Node, NodeDrain, NodeFilter, NodeResourceUpdate, NodeStatus, NodeType, NodeUpdate,
+    RentalMode,
+};
 use clap::{Args, Subcommand};
 
 use super::{Confirm, ListArgs, insist, metrics, require_change, wait};
@@ -15,7 +18,21 @@ use crate::{
 #[derive(Subcommand)]
 pub enum NodeCommand {
     /// All nodes
-    List(ListArgs),
+    List {
+        #[command(flatten)]
+        list: ListArgs,
+        /// Part of the name, the hostname or an address
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+        /// active, draining, maintenance, decommissioning, late, offline or failed
+        #[arg(long)]
+        status: Option<NodeStatus>,
+        /// e.g. docker
+        #[arg(long)]
+        engine: Option<EngineKind>,
+        #[arg(long, value_name = "NAME")]
+        resource_pool: Option<String>,
+    },
     /// One node with everything it is made of
     Show { node: String },
     /// Change a node
@@ -161,9 +178,15 @@ const NODES: &[Column<Node>] = &[
 pub async fn node(context: &Context, command: NodeCommand) -> anyhow::Result<()> {
     let (client, out) = (&context.client, context.out);
     match command {
-        NodeCommand::List(list) => {
-            let page = collect(list.limit, |limit, cursor| async move {
-                client.node_list(&PageQuery { limit: Some(limit), cursor }).await
+        NodeCommand::List { list, search, status, engine, resource_pool } => {
+            let resource_pool_id = match resource_pool {
+                Some(pool) => Some(context.resource_pool(&pool).await?.id),
+                None => None,
+            };
+            let page = collect(list.limit, |limit, cursor| {
+                let filter =
+                    NodeFilter { limit: Some(limit), cursor, resource_pool_id, search: search.clone(), status, engine };
+                async move { client.node_list(&filter).await }
             });
             out.list(&page.await?, NODES)
         }

@@ -1,9 +1,9 @@
 //! `operation`.
 
-use berth_client::{OperationFilter, collect};
+use berth_client::collect;
 use berth_types::{
     OperationId,
-    operations::{Operation, OperationStatus},
+    operations::{Operation, OperationFilter, OperationKind, OperationStatus},
 };
 use clap::Subcommand;
 use uuid::Uuid;
@@ -20,6 +20,9 @@ pub enum OperationCommand {
     List {
         #[command(flatten)]
         list: ListArgs,
+        /// e.g. session_start
+        #[arg(long)]
+        kind: Option<OperationKind>,
         /// pending, running, succeeded, failed or superseded
         #[arg(long)]
         status: Option<OperationStatus>,
@@ -58,11 +61,10 @@ fn step(row: &Operation) -> String {
 pub async fn operation(context: &Context, command: OperationCommand) -> anyhow::Result<()> {
     let (client, out) = (&context.client, context.out);
     match command {
-        OperationCommand::List { list, status, subject } => {
-            let page = collect(list.limit, |limit, cursor| async move {
-                client
-                    .operation_list(&OperationFilter { limit: Some(limit), cursor, status, subject_id: subject })
-                    .await
+        OperationCommand::List { list, kind, status, subject } => {
+            let page = collect(list.limit, |limit, cursor| {
+                let filter = OperationFilter { limit: Some(limit), cursor, kind, status, subject_id: subject };
+                async move { client.operation_list(&filter).await }
             });
             out.list(&page.await?, OPERATIONS)
         }

@@ -24,5 +24,11 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     responses((status = 200, body = Page<AuditLog>)))]
 async fn audit_log_list(call: Call, Query(filter): Query<AuditFilter>) -> Reply {
     super::check_limit(filter.limit)?;
+    super::check_span(filter.since, filter.until)?;
+    for (field, text) in
+        [("action", &filter.action), ("resource_type", &filter.resource_type), ("search", &filter.search)]
+    {
+        super::check_text(field, text.as_deref())?;
+    }
     ok(&app::audit::list(&call, &filter).await?)
 }

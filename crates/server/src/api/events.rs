@@ -35,6 +35,9 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     responses((status = 200, body = Page<SystemEvent>)))]
 async fn event_list(call: Call, Query(filter): Query<EventFilter>) -> Reply {
     super::check_limit(filter.limit)?;
+    super::check_span(filter.since, filter.until)?;
+    super::check_text("event_type", filter.event_type.as_deref())?;
+    super::check_text("search", filter.search.as_deref())?;
     ok(&app::events::list(&call, &filter).await?)
 }
 

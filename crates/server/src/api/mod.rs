@@ -232,3 +232,35 @@ pub(crate) fn check_limit(limit: Option<u64>) -> Result<(), frame::Fail> {
         _ => Ok(()),
     }
 }
+
+/// Refuses filters that no name or message can match, of which PostgreSQL would refuse NUL with an error of its own.
+pub(crate) fn check_text(field: &str, text: Option<&str>) -> Result<(), frame::Fail> {
+    match text {
+        Some(text) if text.chars().any(char::is_control) => {
+            Err(berth_types::Error::invalid(field, "must not contain control characters").into())
+        }
+        Some(text) if text.chars().count() > 200 => {
+            Err(berth_types::Error::invalid(field, "must have at most 200 characters").into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses times that not both databases can hold, and spans that run backwards.
+pub(crate) fn check_span(
+    since: Option<berth_types::Timestamp>,
+    until: Option<berth_types::Timestamp>,
+) -> Result<(), frame::Fail> {
+    use chrono::Datelike;
+    for (field, time) in [("since", since), ("until", until)] {
+        if time.is_some_and(|time| !(1970..=9999).contains(&time.year())) {
+            return Err(berth_types::Error::invalid(field, "must be a time between 1970 and 9999").into());
+        }
+    }
+    match (since, until) {
+        (Some(since), Some(until)) if since > until => {
+            Err(berth_types::Error::invalid("since", "must not be later than until").into())
+        }
+        _ => Ok(()),
+    }
+}

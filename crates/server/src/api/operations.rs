@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use berth_store::{self as store, operations::OperationQuery};
+use berth_store as store;
 use berth_types::{
     OperationId,
-    operations::{Operation, OperationStatus},
+    operations::{Operation, OperationFilter},
     page::Page,
 };
 use http::StatusCode;
-use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
 
 use super::{
     call::{Call, begin, ok},
@@ -25,30 +22,12 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(operation_list)).routes(routes!(operation_get)).routes(routes!(operation_retry))
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct OperationFilter {
-    /// 1 to 500; default 100.
-    #[serde(default)]
-    limit: Option<u64>,
-    /// `next_cursor` of the page before.
-    #[serde(default)]
-    cursor: Option<String>,
-    #[serde(default)]
-    status: Option<OperationStatus>,
-    /// Id of a session or node.
-    #[serde(default)]
-    subject_id: Option<Uuid>,
-}
-
 /// Operations, newest first.
 #[utoipa::path(get, path = "/operations", operation_id = "operation_list", tag = "operations", params(OperationFilter),
     responses((status = 200, body = Page<Operation>)))]
 async fn operation_list(call: Call, Query(filter): Query<OperationFilter>) -> Reply {
     super::check_limit(filter.limit)?;
-    let OperationFilter { limit, cursor, status, subject_id } = filter;
-    ok(&app::operations::list(&call, &OperationQuery { limit, cursor, status, subject_id }).await?)
+    ok(&app::operations::list(&call, &filter).await?)
 }
 
 /// One operation.

@@ -56,6 +56,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     responses((status = 200, body = Page<Session>)))]
 async fn session_list(call: Call, Query(filter): Query<SessionFilter>) -> Reply {
     super::check_limit(filter.limit)?;
+    super::check_text("application", filter.application.as_deref())?;
+    super::check_text("search", filter.search.as_deref())?;
     ok(&store::sessions::list(call.db(), call.scope, &filter).await.map_err(AppError::from)?)
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use berth_store::{self as store, page::PageRequest, sites::NodeQuery};
+use berth_store::{self as store, page::PageRequest};
 use berth_types::{
     EdgeDataCenterId, NodeId, ResourcePoolId,
     metrics::{MetricFilter, MetricPoint},
@@ -10,12 +10,10 @@ use berth_types::{
     page::Page,
     sites::{
         EdgeDataCenter, EdgeDataCenterCreate, EdgeDataCenterUpdate, NetworkTopology, Node, NodeDetail, NodeDrain,
-        NodeUpdate, ResourcePool, ResourcePoolCreate, ResourcePoolUpdate,
+        NodeFilter, NodeUpdate, ResourcePool, ResourcePoolCreate, ResourcePoolUpdate,
     },
 };
 use http::StatusCode;
-use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -138,28 +136,13 @@ async fn resource_pool_delete(call: Call, Path(id): Path<ResourcePoolId>) -> Rep
     write.answer_empty().await
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct NodeFilter {
-    /// 1 to 500; default 100.
-    #[serde(default)]
-    limit: Option<u64>,
-    /// `next_cursor` of the page before.
-    #[serde(default)]
-    cursor: Option<String>,
-    #[serde(default)]
-    resource_pool_id: Option<ResourcePoolId>,
-}
-
 /// Nodes in the order of their registration.
 #[utoipa::path(get, path = "/nodes", operation_id = "node_list", tag = "nodes", params(NodeFilter),
     responses((status = 200, body = Page<Node>)))]
 async fn node_list(call: Call, Query(filter): Query<NodeFilter>) -> Reply {
     super::check_limit(filter.limit)?;
-    let query =
-        NodeQuery { page: PageRequest::new(filter.limit, filter.cursor), resource_pool_id: filter.resource_pool_id };
-    ok(&store::sites::node_list(call.db(), &query).await.map_err(AppError::from)?)
+    super::check_text("search", filter.search.as_deref())?;
+    ok(&store::sites::node_list(call.db(), &filter).await.map_err(AppError::from)?)
 }
 
 /// One node, with everything it is made of.

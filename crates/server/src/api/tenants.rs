@@ -5,14 +5,13 @@ use std::sync::Arc;
 use berth_store as store;
 use berth_types::{
     TenantId,
-    identity::{QuotaUsage, Tenant, TenantCreate, TenantUpdate},
+    identity::{QuotaUsage, Tenant, TenantCreate, TenantFilter, TenantUpdate},
     page::Page,
 };
 use http::StatusCode;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    PageQuery,
     call::{Call, begin, ok, ok_tagged},
     extract::{Body, Path, Query},
     frame::Reply,
@@ -27,12 +26,12 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 }
 
 /// Tenants in the order of their creation.
-#[utoipa::path(get, path = "/tenants", operation_id = "tenant_list", tag = "tenants", params(PageQuery),
+#[utoipa::path(get, path = "/tenants", operation_id = "tenant_list", tag = "tenants", params(TenantFilter),
     responses((status = 200, body = Page<Tenant>)))]
-async fn tenant_list(call: Call, Query(query): Query<PageQuery>) -> Reply {
-    super::check_limit(query.limit)?;
-    let request = store::page::PageRequest::new(query.limit, query.cursor);
-    ok(&store::identity::tenant_list(call.db(), call.scope, &request).await.map_err(AppError::from)?)
+async fn tenant_list(call: Call, Query(filter): Query<TenantFilter>) -> Reply {
+    super::check_limit(filter.limit)?;
+    super::check_text("search", filter.search.as_deref())?;
+    ok(&store::identity::tenant_list(call.db(), call.scope, &filter).await.map_err(AppError::from)?)
 }
 
 /// Makes a tenant.

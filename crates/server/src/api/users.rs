@@ -5,14 +5,15 @@ use std::sync::Arc;
 use berth_store as store;
 use berth_types::{
     UserId,
-    identity::{Permission, QuotaReport, Role, RolePermissions, RolePermissionsUpdate, User, UserCreate, UserUpdate},
+    identity::{
+        Permission, QuotaReport, Role, RolePermissions, RolePermissionsUpdate, User, UserCreate, UserFilter, UserUpdate,
+    },
     page::Page,
 };
 use http::StatusCode;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    PageQuery,
     call::{Call, begin, ok, ok_tagged},
     extract::{Body, Path, Query},
     frame::Reply,
@@ -31,12 +32,12 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 }
 
 /// Users in the order of their creation.
-#[utoipa::path(get, path = "/users", operation_id = "user_list", tag = "users", params(PageQuery),
+#[utoipa::path(get, path = "/users", operation_id = "user_list", tag = "users", params(UserFilter),
     responses((status = 200, body = Page<User>)))]
-async fn user_list(call: Call, Query(query): Query<PageQuery>) -> Reply {
-    super::check_limit(query.limit)?;
-    let request = store::page::PageRequest::new(query.limit, query.cursor);
-    ok(&store::identity::user_list(call.db(), call.scope, &request).await.map_err(AppError::from)?)
+async fn user_list(call: Call, Query(filter): Query<UserFilter>) -> Reply {
+    super::check_limit(filter.limit)?;
+    super::check_text("search", filter.search.as_deref())?;
+    ok(&store::identity::user_list(call.db(), call.scope, &filter).await.map_err(AppError::from)?)
 }
 
 /// Makes a user, who must change the password at the first login.

@@ -1,12 +1,9 @@
 //! Operations as people see them: what is under way, and trying again what waits or failed.
 
-use berth_store::{
-    self as store, Tx,
-    operations::{OperationQuery, OperationRecord},
-};
+use berth_store::{self as store, Tx, operations::OperationRecord};
 use berth_types::{
     Error, NodeId, OperationId, SessionId,
-    operations::{Operation, OperationStatus, SubjectType},
+    operations::{Operation, OperationFilter, OperationStatus, SubjectType},
     page::Page,
     sites::NodeAdminState,
 };
@@ -22,8 +19,8 @@ use crate::{
 ///
 /// # Errors
 /// `invalid_value` for a wrong cursor.
-pub async fn list(call: &Call, query: &OperationQuery) -> AppResult<Page<Operation>> {
-    Ok(store::operations::list(call.db(), call.scope, query).await?)
+pub async fn list(call: &Call, filter: &OperationFilter) -> AppResult<Page<Operation>> {
+    Ok(store::operations::list(call.db(), call.scope, filter).await?)
 }
 
 /// Refuses to open a failed operation again whose subject has moved on since.

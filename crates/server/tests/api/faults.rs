@@ -27,6 +27,26 @@ async fn every_fault_is_a_problem_that_names_its_place() {
     let post = |path: &str| server.ask(Method::POST, path).by(&admin.token);
     let get = |path: &str| server.get(path, &admin);
 
+    // Filters that no text can match.
+    let long = "x".repeat(201);
+    for path in ["/nodes", "/users", "/tenants", "/audit-logs", "/events", "/sessions"] {
+        for text in ["a%00b", "%0A", long.as_str()] {
+            get(&format!("{path}?search={text}")).send().await.problem(422, "invalid_value", &["search"]);
+        }
+        get(&format!("{path}?search=%25_%5C'")).send().await.expect(200);
+    }
+    for (filter, field) in [
+        ("/nodes?status=asleep", "status"),
+        ("/users?role=emperor", "role"),
+        ("/operations?kind=nap", "kind"),
+        ("/audit-logs?since=yesterday", "since"),
+        ("/events?until=7", "until"),
+        ("/events?until=%2B100000-01-01T00:00:00Z", "until"),
+        ("/audit-logs?since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "since"),
+    ] {
+        get(filter).send().await.problem(422, "invalid_value", &[field]);
+    }
+
     // Bodies.
     for body in ["{", "", "[", "\u{0}", "{\"application\":\"quiet\"} {}", "nonsense"] {
         post("/sessions").raw("application/json", body).send().await.problem(400, "malformed_request", &[]);
