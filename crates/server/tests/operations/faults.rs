@@ -1,7 +1,7 @@
 //! One fault at a time, at every engine call of every kind of operation.
 
 use berth_drivers::{
-    ContainerDriver, DriverErrorKind,
+    ContainerDriver, DriverErrorKind, builtin_images,
     container::ContainerStatus,
     sim::{Fault, FaultPoint, Operation as Call},
 };
@@ -15,10 +15,21 @@ use serde_json::json;
 
 use crate::support::{Engine, Options, Person, Point, Server, on_both};
 
+/// How an operation comes to calls that it does not always make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Usual,
+    /// The image is a built-in one that the engine has not got yet.
+    BuiltinImage,
+    /// The engine refuses to stop it, as one that is frozen.
+    Refused,
+}
+
 /// Kinds of operations on sessions, and every engine call that each makes.
-pub const CALLS: &[(OperationKind, &[Call])] = &[
+pub const CALLS: &[(OperationKind, Way, &[Call])] = &[
     (
         OperationKind::SessionStart,
+        Way::Usual,
         &[
             Call::EnsureNetwork,
             Call::ImagePresent,
@@ -28,19 +39,22 @@ pub const CALLS: &[(OperationKind, &[Call])] = &[
             Call::InspectContainer,
         ],
     ),
-    (OperationKind::SessionPause, &[Call::PauseContainer, Call::InspectContainer]),
-    (OperationKind::SessionResume, &[Call::UnpauseContainer, Call::InspectContainer]),
+    (OperationKind::SessionStart, Way::BuiltinImage, &[Call::ImportImage]),
+    (OperationKind::SessionPause, Way::Usual, &[Call::PauseContainer, Call::InspectContainer]),
+    (OperationKind::SessionResume, Way::Usual, &[Call::UnpauseContainer, Call::InspectContainer]),
     (
         OperationKind::SessionStop,
+        Way::Usual,
         &[Call::StopContainer, Call::InspectContainer, Call::Logs, Call::EnsureContainerAbsent],
     ),
+    (OperationKind::SessionStop, Way::Refused, &[Call::KillContainer]),
 ];
 
 #[test]
 fn every_kind_is_under_test() {
     for &kind in OperationKind::ALL {
         // Draining calls no engine by itself; `draining.rs` has it.
-        let listed = kind == OperationKind::NodeDrain || CALLS.iter().any(|(other, _)| *other == kind);
+        let listed = kind == OperationKind::NodeDrain || CALLS.iter().any(|(other, ..)| *other == kind);
         assert!(listed, "{kind} has no faults to stand");
     }
 }
@@ -64,11 +78,16 @@ fn ends(kind: OperationKind) -> (Option<SessionStatus>, SessionStatus) {
 }
 
 /// Brings a new session to where the operation begins; for a start, only its makings.
-pub async fn prepare(server: &Server, kind: OperationKind) -> Case {
+pub async fn prepare(server: &Server, kind: OperationKind, way: Way) -> Case {
     let name = format!("a{}", &uuid::Uuid::now_v7().simple().to_string()[16..]);
     let person = server.person(server.tenant, &name, Role::User).await;
     server.application(&name, "sleep infinity").await;
     let mut case = Case { person, application: name, session: SessionId::new() };
+    if way == Way::BuiltinImage {
+        case.application = "terminal".to_owned();
+        server.sim().ensure_image_absent(builtin_images::REFERENCE).await.unwrap();
+        server.app().memory.forget_image(server.machine().node(), builtin_images::REFERENCE);
+    }
     let (before, _) = ends(kind);
     if before.is_some() {
         case.session = server.launch(&case.person, &case.application).await;
@@ -87,7 +106,10 @@ async fn act(server: &Server, case: &Case, action: &str) {
 }
 
 /// Asks for the operation.
-pub async fn begin(server: &Server, kind: OperationKind, case: &mut Case) {
+pub async fn begin(server: &Server, kind: OperationKind, way: Way, case: &mut Case) {
+    if way == Way::Refused {
+        server.sim().inject(Fault { times: None, ..Fault::once(Call::StopContainer, DriverErrorKind::Conflict) });
+    }
     match kind {
         OperationKind::SessionStart => case.session = server.launch(&case.person, &case.application).await,
         OperationKind::SessionPause => act(server, case, "pause").await,
@@ -125,7 +147,7 @@ pub async fn clear(server: &Server, case: &Case) {
 async fn every_call_may_fail_or_lose_its_answer() {
     on_both(async |database| {
         let server = Server::start(Options::on(database)).await;
-        for (kind, calls) in CALLS {
+        for (kind, way, calls) in CALLS {
             for &call in *calls {
                 let faults = [
                     Fault::once(call, DriverErrorKind::Unavailable),
@@ -136,11 +158,12 @@ async fn every_call_may_fail_or_lose_its_answer() {
                 for fault in faults {
                     println!("{kind}: {call:?} {:?} {:?}", fault.point, fault.error);
                     // An image that came without a word is found by the next look.
-                    let found = call == Call::PullImage && fault.point == FaultPoint::After;
-                    let mut case = prepare(&server, *kind).await;
+                    let brings_image = matches!(call, Call::PullImage | Call::ImportImage);
+                    let found = brings_image && fault.point == FaultPoint::After;
+                    let mut case = prepare(&server, *kind, *way).await;
                     let asked = server.sim().calls(call);
                     server.sim().inject(fault);
-                    begin(&server, *kind, &mut case).await;
+                    begin(&server, *kind, *way, &mut case).await;
                     check(&server, *kind, &case).await;
                     assert!(server.sim().calls(call) > asked + u64::from(!found), "{call:?} was not made again");
                     server.sim().clear_faults();
@@ -159,10 +182,15 @@ async fn every_call_may_be_made_twice() {
     on_both(async |database| {
         let server = Server::start(Options::on(database)).await;
         server.gate().twice(true);
-        for (kind, _) in CALLS {
-            let mut case = prepare(&server, *kind).await;
-            begin(&server, *kind, &mut case).await;
+        for (kind, way, calls) in CALLS {
+            let mut case = prepare(&server, *kind, *way).await;
+            let before: Vec<u64> = calls.iter().map(|call| server.sim().calls(*call)).collect();
+            begin(&server, *kind, *way, &mut case).await;
             check(&server, *kind, &case).await;
+            for (call, before) in calls.iter().zip(before) {
+                assert!(server.sim().calls(*call) >= before + 2, "{kind}: {call:?} was not made twice");
+            }
+            server.sim().clear_faults();
             server.agrees().await;
             clear(&server, &case).await;
         }
@@ -175,13 +203,13 @@ async fn every_call_may_be_made_twice() {
 async fn a_server_may_be_killed_at_every_call() {
     on_both(async |database| {
         let mut server = Server::start(Options::on(database)).await;
-        for (kind, calls) in CALLS {
+        for (kind, way, calls) in CALLS {
             for &call in *calls {
                 for point in [Point::Before, Point::After] {
                     println!("{kind}: killed {point:?} {call:?}");
-                    let mut case = prepare(&server, *kind).await;
+                    let mut case = prepare(&server, *kind, *way).await;
                     server.gate().hold(call, point);
-                    begin(&server, *kind, &mut case).await;
+                    begin(&server, *kind, *way, &mut case).await;
                     let machine = server.machine().clone();
                     server.held(&machine.gate).await;
                     server.kill().await;
@@ -189,6 +217,7 @@ async fn a_server_may_be_killed_at_every_call() {
                     pass_leases(&server, database);
                     server.restart().await;
                     check(&server, *kind, &case).await;
+                    server.sim().clear_faults();
                     server.agrees().await;
                     clear(&server, &case).await;
                 }
@@ -223,9 +252,9 @@ async fn what_will_not_pass_fails_with_its_reason() {
     ];
     for (call, error, reason) in table {
         println!("{call:?} always says {error}");
-        let mut case = prepare(&server, OperationKind::SessionStart).await;
+        let mut case = prepare(&server, OperationKind::SessionStart, Way::Usual).await;
         server.sim().inject(always(call, error));
-        begin(&server, OperationKind::SessionStart, &mut case).await;
+        begin(&server, OperationKind::SessionStart, Way::Usual, &mut case).await;
         if reason == SessionReason::StartTimeout {
             // It is tried for as long as a start may take.
             server.until("it is tried again", || async { (server.sim().calls(call) >= 2).then_some(()) }).await;
