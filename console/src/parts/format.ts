@@ -8,6 +8,9 @@ export function setTimeZone(zone: string | undefined): void {
   timeZone = zone || undefined;
 }
 
+/** The time zone in which times are told. */
+export const timeZoneName = (): string => timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 const language = () => i18n.language;
 
 export function exactTime(time: string | number | Date): string {
@@ -16,6 +19,11 @@ export function exactTime(time: string | number | Date): string {
 
 export function clockTime(time: string | number | Date): string {
   return new Intl.DateTimeFormat(language(), { hour: "2-digit", minute: "2-digit", timeZone }).format(new Date(time));
+}
+
+/** Day and month. */
+export function shortDate(time: string | number | Date): string {
+  return new Intl.DateTimeFormat(language(), { day: "numeric", month: "short", timeZone }).format(new Date(time));
 }
 
 export function dateTime(time: string | number | Date): string {
