@@ -12,11 +12,7 @@ import {
 import { TimesIcon } from "@patternfly/react-icons/dist/esm/icons/times-icon";
 import { type KeyboardEvent, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-
-export interface SearchOption {
-  value: string;
-  label: string;
-}
+import { matching, type SearchOption } from "./matching";
 
 interface Props {
   /** Id of the field, for its label. */
@@ -30,13 +26,6 @@ interface Props {
 
 /** Options shown at once; typing finds the others. */
 const SHOWN = 60;
-
-/** Those that hold every typed word, whatever its case; `_` and `/` count as spaces. */
-export function matching(options: readonly SearchOption[], text: string): SearchOption[] {
-  const plain = (part: string) => part.toLowerCase().replace(/[_/]/g, " ");
-  const words = plain(text).split(/\s+/).filter(Boolean);
-  return options.filter(({ label }) => words.every((word) => plain(label).includes(word)));
-}
 
 export function SearchSelect({ id, value, options, none, onChange }: Props) {
   const { t } = useTranslation();

@@ -1,6 +1,5 @@
 /** Quotas between their form, where everything is text, and the API. */
 import type { QuotaConfig } from "@/api/identity";
-import { numberOf } from "@/parts/form";
 
 export const quotaFields = ["sessions", "waiting_sessions", "cpu", "memory_gb", "gpu", "storage_gb"] as const;
 
@@ -22,8 +21,7 @@ export function quotaValues(quota: QuotaConfig): QuotaValues {
 export function quotaOf(values: QuotaValues): QuotaConfig {
   const quota: QuotaConfig = {};
   for (const name of quotaFields) {
-    const value = numberOf(values[name]);
-    if (value !== null) quota[name] = value;
+    if (values[name].trim() !== "") quota[name] = Number(values[name]);
   }
   return quota;
 }
