@@ -1,4 +1,5 @@
-// PLACEHOLDER
+import { EventTable } from "./EventTable";
+
 export function Component() {
-  return null;
+  return <EventTable />;
 }

@@ -1,4 +1,5 @@
-// PLACEHOLDER
+import { OperationTable } from "./OperationTable";
+
 export function Component() {
-  return null;
+  return <OperationTable />;
 }
