@@ -4,6 +4,8 @@
 //! Run by `tests/conformance.rs` on the simulated engine and on a real Docker Engine. Checks of what a real kernel must
 //! enforce (confinement) are left out on engines that say they are simulated.
 
+pub mod registry;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;

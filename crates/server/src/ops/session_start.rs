@@ -21,6 +21,8 @@ pub const STEPS: &[&str] = &["network", "image", "container", "start", "confirm"
 
 /// Tries before a subnet that is taken counts as taken for good.
 const NETWORK_TRIES: i32 = 4;
+/// Tries before a registry that is away counts as out of reach.
+const PULL_TRIES: i32 = 3;
 
 pub async fn run(app: &App, operation: &OperationRecord, step: &str) -> StepResult {
     let session = load(app, operation).await?;
@@ -147,19 +149,25 @@ async fn image(
             app.memory.learn_image(node, reference);
             Ok(())
         }
-        Err(error) if matches!(error.kind, DriverErrorKind::ImagePull | DriverErrorKind::ImageNotFound) => {
-            // A registry that is away may come back; three tries tell that from an image that is not there.
-            if operation.attempts < 2 {
-                return Err(StepError::Retry(error.to_string()));
-            }
-            Err(StepError::Fail(StepFailure {
-                reason: Some(SessionReason::ImagePull),
-                public: format!(
-                    "The image {reference} could not be pulled. Check its name, and that the node reaches its registry."
-                ),
-                internal: Some(error.to_string()),
-            }))
+        // What the registry says for good is not asked again.
+        Err(error) if error.kind == DriverErrorKind::ImageNotFound => Err(StepError::Fail(StepFailure {
+            reason: Some(SessionReason::ImagePull),
+            public: format!(
+                "Its registry has no image {reference} for this node, or not for everybody. Check its name and tag."
+            ),
+            internal: Some(error.to_string()),
+        })),
+        // One that is away may come back soon.
+        Err(error) if error.kind == DriverErrorKind::ImagePull && operation.attempts < PULL_TRIES - 1 => {
+            Err(StepError::Retry(error.to_string()))
         }
+        Err(error) if error.kind == DriverErrorKind::ImagePull => Err(StepError::Fail(StepFailure {
+            reason: Some(SessionReason::ImagePull),
+            public: format!(
+                "The image {reference} could not be pulled in {PULL_TRIES} tries. Check that the node reaches its registry."
+            ),
+            internal: Some(error.to_string()),
+        })),
         Err(error) => Err(error.into()),
     }
 }
