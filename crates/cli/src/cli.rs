@@ -5,7 +5,9 @@ use std::any::TypeId;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    commands::{accounts, applications, auth, events, ledger, nodes, operations, roles, sessions, settings, sites},
+    commands::{
+        accounts, applications, auth, events, fleet, ledger, nodes, operations, roles, sessions, settings, sites,
+    },
     context::{Context, Global},
     failure::EXIT_CODES,
     output,
@@ -59,6 +61,8 @@ enum Command {
     /// Groups of nodes with a scheduling policy
     #[command(subcommand)]
     ResourcePool(sites::ResourcePoolCommand),
+    /// The whole installation at a glance
+    Fleet,
     /// Machines
     #[command(subcommand)]
     Node(nodes::NodeCommand),
@@ -156,6 +160,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::RolePermission(command) => roles::role_permission(&connect()?, command).await?,
         Command::EdgeDataCenter(command) => sites::edge_data_center(&connect()?, command).await?,
         Command::ResourcePool(command) => sites::resource_pool(&connect()?, command).await?,
+        Command::Fleet => fleet::fleet(&connect()?).await?,
         Command::Node(command) => nodes::node(&connect()?, command).await?,
         Command::NetworkTopology(command) => sites::network_topology(&connect()?, command).await?,
         Command::Application(command) => applications::application(&connect()?, command).await?,

@@ -14,6 +14,7 @@ use berth_types::{
     applications::{Application, ApplicationCreate, ApplicationUpdate},
     audit::{AuditFilter, AuditLog},
     events::{EventFilter, SystemEvent},
+    fleet::Fleet,
     identity::{
         ApiTokenCreate, ApiTokenCreated, LoginRequest, LoginResponse, PasswordChange, Permission, Profile, QuotaReport,
         QuotaUsage, RefreshRequest, Role, RolePermissions, RolePermissionsUpdate, Tenant, TenantCreate, TenantFilter,
@@ -216,6 +217,10 @@ impl Client {
 
     pub async fn resource_pool_delete(&self, id: ResourcePoolId) -> Result<()> {
         self.delete(&["resource-pools", &id.to_string()]).await.map(drop)
+    }
+
+    pub async fn fleet_get(&self) -> Result<Fleet> {
+        self.get(&["fleet"], &()).await
     }
 
     pub async fn node_list(&self, filter: &NodeFilter) -> Result<Page<Node>> {

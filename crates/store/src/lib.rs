@@ -25,6 +25,7 @@ pub mod migrate;
 mod migrations;
 pub mod networks;
 pub mod operations;
+pub mod overview;
 pub mod page;
 mod rows;
 mod schema;

@@ -608,23 +608,6 @@ pub struct Profile {
     pub quota: QuotaReport,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn debug_shows_no_password_and_no_token() {
-        let login: LoginRequest = serde_json::from_str(r#"{"username":"ada","password":"swordfish-1"}"#).unwrap();
-        let create: UserCreate = serde_json::from_str(r#"{"username":"ada","password":"swordfish-2"}"#).unwrap();
-        let update = UserUpdate { password: Some("swordfish-3".to_owned()), ..Default::default() };
-        let change =
-            PasswordChange { current_password: "swordfish-4".to_owned(), new_password: "swordfish-5".to_owned() };
-        let refresh = RefreshRequest { refresh_token: Some("swordfish-6".to_owned()) };
-        let text = format!("{login:?} {create:?} {update:?} {change:?} {refresh:?}");
-        assert!(text.contains("ada") && !text.contains("swordfish"), "{text}");
-    }
-}
-
 /// Filters of `GET /tenants`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -661,4 +644,21 @@ pub struct UserFilter {
     pub status: Option<UserStatus>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant_id: Option<TenantId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_password_and_no_token() {
+        let login: LoginRequest = serde_json::from_str(r#"{"username":"ada","password":"swordfish-1"}"#).unwrap();
+        let create: UserCreate = serde_json::from_str(r#"{"username":"ada","password":"swordfish-2"}"#).unwrap();
+        let update = UserUpdate { password: Some("swordfish-3".to_owned()), ..Default::default() };
+        let change =
+            PasswordChange { current_password: "swordfish-4".to_owned(), new_password: "swordfish-5".to_owned() };
+        let refresh = RefreshRequest { refresh_token: Some("swordfish-6".to_owned()) };
+        let text = format!("{login:?} {create:?} {update:?} {change:?} {refresh:?}");
+        assert!(text.contains("ada") && !text.contains("swordfish"), "{text}");
+    }
 }

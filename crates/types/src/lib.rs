@@ -12,6 +12,7 @@ pub mod audit;
 pub mod error;
 pub mod events;
 pub mod facts;
+pub mod fleet;
 pub mod identity;
 pub mod ids;
 pub mod metrics;

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod applications;
 pub mod auth;
 pub mod events;
+pub mod fleet;
 pub mod ledger;
 pub mod metrics;
 pub mod nodes;

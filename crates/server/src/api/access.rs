@@ -57,6 +57,7 @@ pub const ACCESS: &[(&str, Access)] = &[
     ("resource_pool_get", Permission(EdgeDc, Read)),
     ("resource_pool_update", Permission(EdgeDc, Update)),
     ("resource_pool_delete", Permission(EdgeDc, Delete)),
+    ("fleet_get", Permission(Server, Read)),
     ("node_list", Permission(Server, Read)),
     ("node_get", Permission(Server, Read)),
     ("node_update", Permission(Server, Update)),

@@ -8,6 +8,7 @@ pub mod call;
 pub mod docs;
 pub mod events;
 pub mod extract;
+pub mod fleet;
 pub mod frame;
 pub mod health;
 pub mod ledger;
@@ -76,6 +77,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(tenants::routes())
         .merge(users::routes())
         .merge(sites::routes())
+        .merge(fleet::routes())
         .merge(applications::routes())
         .merge(sessions::routes())
         .merge(ledger::routes())

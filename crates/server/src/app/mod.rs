@@ -4,6 +4,7 @@
 pub mod applications;
 pub mod audit;
 pub mod events;
+pub mod fleet;
 pub mod identity;
 pub mod ledger;
 pub mod metrics;

@@ -113,7 +113,7 @@ fn lists(operation: &str) -> Option<&'static str> {
         "operation_list" => "operation",
         "event_list" => "event",
         "secret_list" => "secret",
-        "node_list" => "node",
+        "node_list" | "fleet_get" => "node",
         "resource_pool_list" => "resource_pool",
         "edge_data_center_list" => "edge_data_center",
         _ => return None,
