@@ -226,7 +226,7 @@ export function ListPage<T, Q extends object = object>(props: Props<T, Q>) {
                 </Th>
               )}
               {columns.map((column) => (
-                <Th key={column.key} style={column.width ? { width: column.width } : undefined} {...sortOf(column)}>
+                <Th key={column.key} modifier="nowrap" style={column.width ? { width: column.width } : undefined} {...sortOf(column)}>
                   {column.title}
                 </Th>
               ))}
@@ -262,8 +262,8 @@ export function ListPage<T, Q extends object = object>(props: Props<T, Q>) {
                       />
                     </Td>
                   )}
-                  {columns.map((column) => (
-                    <Td key={column.key} dataLabel={column.title}>
+                  {columns.map((column, index) => (
+                    <Td key={column.key} dataLabel={column.title} className={index === 0 ? "berth-name" : undefined}>
                       {column.render(row)}
                     </Td>
                   ))}
