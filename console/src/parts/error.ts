@@ -2,6 +2,13 @@
 import { ApiProblem } from "@/api/client";
 import i18n from "@/text";
 
+/** A value that the console itself does not send, told at its field alone. */
+export class FieldMistake extends ApiProblem {
+  constructor(field: string, message: string) {
+    super(422, { detail: message, fields: [{ field, message }] });
+  }
+}
+
 /** The reason that the server gave, with the fields it names. */
 export function errorText(error: unknown): string {
   if (error instanceof ApiProblem) {

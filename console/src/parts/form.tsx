@@ -18,7 +18,7 @@ import {
 } from "@patternfly/react-core";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { errorText, fieldError } from "./error";
+import { errorText, FieldMistake, fieldError } from "./error";
 
 export interface FormState<V> {
   values: V;
@@ -167,7 +167,7 @@ interface FormErrorProps {
 /** The refusal as a whole, above the form. */
 export function FormError({ error }: FormErrorProps) {
   const { t } = useTranslation();
-  if (!error) return null;
+  if (!error || error instanceof FieldMistake) return null;
   return (
     <Alert variant="danger" isInline title={t("form.refused")} role="alert">
       {errorText(error)}

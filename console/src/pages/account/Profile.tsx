@@ -2,10 +2,10 @@ import { ActionGroup, Button, Card, CardBody, CardTitle, Content, Form } from "@
 import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
-import { ApiProblem } from "@/api/client";
 import { profileUpdate } from "@/api/identity";
 import { changePassword, savePreferences, useCan, useProfile } from "@/api/profile";
 import { setTheme, type Theme, theme } from "@/frame/theme";
+import { FieldMistake } from "@/parts/error";
 import { Facts } from "@/parts/Facts";
 import { FormError, TextField, useForm } from "@/parts/form";
 import { PageBody, PageHead, PageTabs } from "@/parts/page";
@@ -142,7 +142,7 @@ function Password() {
   );
   const form = useForm(nothing, async (values) => {
     if (values.new_password !== values.repeat) {
-      throw new ApiProblem(422, { detail: t("setup.differ"), fields: [{ field: "repeat", message: t("setup.differ") }] });
+      throw new FieldMistake("repeat", t("setup.differ"));
     }
     await save.mutateAsync(values);
     for (const name of ["current_password", "new_password", "repeat"] as const) form.set(name, "");

@@ -7,6 +7,7 @@ import { ApiProblem, login } from "@/api/client";
 import { changePassword, type Profile, profileQuery, savePreferences } from "@/api/profile";
 import { setTheme, type Theme, theme } from "@/frame/theme";
 import { toast } from "@/frame/Toasts";
+import { FieldMistake } from "@/parts/error";
 import { FormError, TextField, useForm } from "@/parts/form";
 import { setTimeZone } from "@/parts/format";
 import { Answer } from "@/parts/page";
@@ -37,7 +38,7 @@ function PasswordStep({ onDone }: { onDone: () => Promise<unknown> }) {
   const { t } = useTranslation("account");
   const form = useForm({ current_password: "", new_password: "", repeat: "" }, async (values) => {
     if (values.new_password !== values.repeat) {
-      throw new ApiProblem(422, { detail: t("setup.differ"), fields: [{ field: "repeat", message: t("setup.differ") }] });
+      throw new FieldMistake("repeat", t("setup.differ"));
     }
     await changePassword(values.current_password, values.new_password);
     toast("success", t("setup.done"));

@@ -16,12 +16,11 @@ import {
 } from "@patternfly/react-core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import { ApiProblem } from "@/api/client";
 import { apiTokenCreate, type Login, loginList, loginRevoke, usePermissions } from "@/api/identity";
 import { useProfile } from "@/api/profile";
 import { Confirm } from "@/parts/Confirm";
 import { CopyText } from "@/parts/CopyText";
-import { fieldError } from "@/parts/error";
+import { FieldMistake, fieldError } from "@/parts/error";
 import { SideForm, TextField, useForm } from "@/parts/form";
 import { type Column, ListPage } from "@/parts/ListPage";
 import { Time } from "@/parts/Time";
@@ -135,8 +134,7 @@ function TokenForm({ onClose, onMade }: FormProps) {
   });
   const form = useForm({ name: "", days: "90", all: true, permissions: [] as string[] }, async (values) => {
     if (!values.all && values.permissions.length === 0) {
-      const message = t("profile.token_choose_one");
-      throw new ApiProblem(422, { detail: message, fields: [{ field: "permissions", message }] });
+      throw new FieldMistake("permissions", t("profile.token_choose_one"));
     }
     await create.mutateAsync({
       name: values.name,

@@ -1,8 +1,8 @@
 /** The limits of a user or a tenant, as a form from the side. */
 import { Content } from "@patternfly/react-core";
 import { useTranslation } from "react-i18next";
-import { ApiProblem } from "@/api/client";
 import { type QuotaConfig, type Tenant, tenantUpdate, type User, userUpdate } from "@/api/identity";
+import { FieldMistake } from "@/parts/error";
 import { numberOf, SideForm, TextField, useForm } from "@/parts/form";
 import { useAction } from "@/parts/useAction";
 import { quotaFields, quotaOf, quotaValues } from "./quota";
@@ -43,7 +43,7 @@ export function QuotaForm({ name, subject, onClose }: Props) {
       const value = numberOf(values[field]);
       // An absent field means "as it is" to the server: it cannot be emptied.
       if (value === null && typeof user?.[name] === "number") {
-        throw new ApiProblem(422, { detail: t("quota.keeps"), fields: [{ field, message: t("quota.keeps") }] });
+        throw new FieldMistake(field, t("quota.keeps"));
       }
       if (value !== null) own[name] = value;
     };
