@@ -100,7 +100,7 @@ function Facts({ title, head, rows }: FactsProps) {
               <Thead>
                 <Tr>
                   {head.map((key) => (
-                    <Th key={key}>{t(`hardware.${key}`)}</Th>
+                    <Th key={key} modifier="nowrap">{t(`hardware.${key}`)}</Th>
                   ))}
                 </Tr>
               </Thead>

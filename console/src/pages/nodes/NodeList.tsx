@@ -1,3 +1,4 @@
+import "./nodes.css";
 import { Label } from "@patternfly/react-core";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
@@ -21,27 +22,26 @@ export function Component() {
     {
       key: "name",
       title: t("node.column.name"),
-      width: "15%",
-      render: (row) => <Link to={urls.node(row.id)}>{row.name}</Link>,
+      width: "16%",
+      render: (row) => (
+        <Link to={urls.node(row.id)} className="berth-node-name">
+          {row.name}
+        </Link>
+      ),
       csv: (row) => row.name,
     },
     {
       key: "status",
       title: t("node.column.status"),
-      width: "15%",
+      width: "16%",
       render: (row) => (
         <>
           <Status kind="node_status" value={row.status} />{" "}
+          {row.health_status !== "healthy" && <Status kind="health_status" value={row.health_status} />}{" "}
           {row.status_reason && <span className="berth-quiet">{row.status_reason}</span>}
         </>
       ),
-      csv: (row) => row.status,
-    },
-    {
-      key: "health",
-      title: t("node.column.health"),
-      render: (row) => <Status kind="health_status" value={row.health_status} />,
-      csv: (row) => row.health_status,
+      csv: (row) => `${row.status}, ${row.health_status}`,
     },
     {
       key: "engine",
@@ -128,7 +128,7 @@ export function Component() {
     {
       kind: "choice",
       name: "status",
-      label: t("node.column.status"),
+      label: t("node.state"),
       options: statuses.map((value) => ({ value, label: statusText("node_status", value) })),
     },
     {

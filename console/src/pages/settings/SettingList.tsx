@@ -19,7 +19,7 @@ export function Component() {
     {
       key: "name",
       title: t("setting.name"),
-      width: "45%",
+      width: "40%",
       render: (row) => (
         <>
           <code>{row.key}</code>
