@@ -51,11 +51,14 @@ pub fn check(snapshot: &Snapshot, request: &Request) -> SessionCheck {
             fits_now: true,
             exceeds_quota,
             explanation: format!("fits now: {}", placement.explanation),
-            filters: Vec::new(),
+            ..SessionCheck::default()
         },
-        Outcome::Waits { explanation, counts, .. } => {
-            SessionCheck { fits_now: false, exceeds_quota, explanation, filters: counts.to_filter_counts() }
-        }
+        Outcome::Waits { explanation, counts, .. } => SessionCheck {
+            exceeds_quota,
+            explanation,
+            filters: counts.to_filter_counts(),
+            ..SessionCheck::default()
+        },
     }
 }
 

@@ -7,8 +7,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    ApplicationId, NodeId, OperationId, ResourcePoolId, SessionId, StringMap, TenantId, UserId, identity::Scope,
-    operations::Operation, quantities, sites::NodeType, validate::Checker,
+    ApplicationId, NodeId, OperationId, ResourcePoolId, SessionId, StringMap, TenantId, UserId,
+    identity::Scope,
+    operations::Operation,
+    quantities,
+    sites::{NodeType, ResourceKind},
+    validate::Checker,
 };
 
 text_enum! {
@@ -450,8 +454,38 @@ pub struct SessionFilter {
     pub sort: Option<String>,
 }
 
+text_enum! {
+    /// Whose limit it is.
+    QuotaOwner = "quota_owner" { User = "user", Tenant = "tenant" }
+}
+
+/// One limit that a launch counts against, in people's units.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct QuotaCheck {
+    pub scope: QuotaOwner,
+    /// sessions, waiting_sessions, cpu, memory_gb, gpu, storage_gb
+    pub resource: String,
+    /// sessions, cores, GB or GPUs.
+    pub unit: String,
+    /// Held now.
+    pub used: f64,
+    /// What the launch would add.
+    pub requested: f64,
+    /// Null: unlimited.
+    pub limit: Option<f64>,
+}
+
+/// What a launch would consume of one resource if it ran for the whole of its time limit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ResourceHours {
+    pub resource_type: ResourceKind,
+    /// core-hours, GB-hours or GPU-hours.
+    pub unit: String,
+    pub amount: f64,
+}
+
 /// `POST /sessions/check`: what a launch would meet now, without launching.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct SessionCheck {
     /// It would start at once.
     pub fits_now: bool,
@@ -459,6 +493,12 @@ pub struct SessionCheck {
     pub exceeds_quota: bool,
     pub explanation: String,
     pub filters: Vec<FilterCount>,
+    /// Every limit of the user and the tenant that the launch counts against, also where it is unlimited.
+    #[serde(default)]
+    pub quota: Vec<QuotaCheck>,
+    /// What it would consume over its whole time limit; what it does not ask for is left out.
+    #[serde(default)]
+    pub hours: Vec<ResourceHours>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]

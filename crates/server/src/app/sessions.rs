@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{After, App, AppResult};
+use super::{After, App, AppResult, identity};
 use crate::{
     api::call::{Call, Write},
     engine, ops,
@@ -16,14 +16,15 @@ use berth_store::{
 use berth_types::{
     Error, ErrorCode, SessionId, Timestamp, UserId,
     events::EventSeverity,
-    identity::{PermissionAction, QuotaConfig, ResourceType, Scope, TenantStatus},
+    identity::{PermissionAction, QuotaConfig, ResourceType, Scope, Tenant, TenantStatus, User},
     operations::{OperationKind, SubjectType},
-    quantities::{cores_to_millicores, gb_to_mib, gpus_to_milli},
+    quantities::{cores_to_millicores, gb_to_mib, gpus_to_milli, mib_to_gb, milli_to_gpus, millicores_to_cores},
     sessions::{
-        EnvironmentValue, MAX_RUNTIME_MINUTES, NetworkPolicyKind, Session, SessionCheck, SessionDesiredState,
-        SessionLaunch, SessionReason, SessionStatus,
+        EnvironmentValue, MAX_RUNTIME_MINUTES, NetworkPolicyKind, QuotaCheck, QuotaOwner, ResourceHours, Session,
+        SessionCheck, SessionDesiredState, SessionLaunch, SessionReason, SessionStatus,
     },
     settings,
+    sites::ResourceKind,
 };
 
 /// A launch with everything filled in that the request left to the application.
@@ -56,7 +57,7 @@ pub async fn launch(write: &mut Write<'_>, request: SessionLaunch) -> AppResult<
     could_ever_fit("your", &user.quota_config, user.quota_storage_gb, resolved.amounts)?;
     could_ever_fit("your tenant's", &tenant.quota_config, None, resolved.amounts)?;
     let waiting = store::sessions::count_waiting(&write.tx, call.caller.user).await?;
-    let most = user.quota_config.waiting_sessions.unwrap_or_else(|| call.app.setting(&settings::MAX_WAITING_PER_USER));
+    let most = most_waiting(call, &user.quota_config);
     if i64::try_from(waiting).unwrap_or(i64::MAX) >= most {
         let text = format!(
             "{waiting} of your sessions wait already, and at most {most} may. Stop one, or wait until one runs."
@@ -90,15 +91,71 @@ pub async fn check(call: &Call, request: SessionLaunch) -> AppResult<SessionChec
     let user = store::identity::user_get(call.db(), Scope::Platform, call.caller.user).await?;
     let never = could_ever_fit("your", &user.quota_config, user.quota_storage_gb, resolved.amounts)
         .and_then(|()| could_ever_fit("your tenant's", &tenant.quota_config, None, resolved.amounts));
-    if let Err(error) = never {
-        return Ok(SessionCheck {
-            fits_now: false,
-            exceeds_quota: true,
-            explanation: error.0.public,
-            filters: Vec::new(),
-        });
+    let amounts = resolved.amounts;
+    let quota = quota_checks(call, &user, &tenant, amounts).await?;
+    let draft = store::sessions::draft(resolved.session)?;
+    let hours = hours(amounts, draft.max_runtime_minutes);
+    let found = match never {
+        Err(error) => SessionCheck { exceeds_quota: true, explanation: error.0.public, ..SessionCheck::default() },
+        Ok(()) => crate::tasks::scheduler::check(&call.app, draft).await?,
+    };
+    Ok(SessionCheck { quota, hours, ..found })
+}
+
+/// Each limit with what is used of it and what the launch would add.
+async fn quota_checks(call: &Call, user: &User, tenant: &Tenant, amounts: Amounts) -> AppResult<Vec<QuotaCheck>> {
+    let record = store::identity::user_record(call.db(), Scope::Platform, user.id).await?;
+    let report = identity::quota_report(call, &record, tenant).await?;
+    let waiting = store::sessions::count_waiting(call.db(), user.id).await?;
+    let most = most_waiting(call, &user.quota_config);
+    let mut checks = vec![QuotaCheck {
+        scope: QuotaOwner::User,
+        resource: "waiting_sessions".to_owned(),
+        unit: "sessions".to_owned(),
+        used: waiting as f64,
+        requested: 1.0,
+        limit: Some(most as f64),
+    }];
+    for (scope, usages) in [(QuotaOwner::User, report.user), (QuotaOwner::Tenant, report.tenant)] {
+        for usage in usages {
+            let (unit, requested) = match usage.resource.as_str() {
+                "cpu" => ("cores", millicores_to_cores(amounts.cpu_millicores)),
+                "memory_gb" => ("GB", mib_to_gb(amounts.memory_mib)),
+                "gpu" => ("GPUs", milli_to_gpus(amounts.gpu_milli)),
+                "storage_gb" => ("GB", mib_to_gb(amounts.storage_mib)),
+                _ => ("sessions", 1.0),
+            };
+            checks.push(QuotaCheck {
+                scope,
+                resource: usage.resource,
+                unit: unit.to_owned(),
+                used: usage.used,
+                requested,
+                limit: usage.limit,
+            });
+        }
     }
-    crate::tasks::scheduler::check(&call.app, store::sessions::draft(resolved.session)?).await
+    Ok(checks)
+}
+
+/// How many of a user's sessions may wait at a time.
+fn most_waiting(call: &Call, quota: &QuotaConfig) -> i64 {
+    quota.waiting_sessions.unwrap_or_else(|| call.app.setting(&settings::MAX_WAITING_PER_USER))
+}
+
+/// What is held for so long.
+fn hours(amounts: Amounts, minutes: i64) -> Vec<ResourceHours> {
+    let hours = minutes as f64 / 60.0;
+    [
+        (ResourceKind::Cpu, "core-hours", millicores_to_cores(amounts.cpu_millicores)),
+        (ResourceKind::Memory, "GB-hours", mib_to_gb(amounts.memory_mib)),
+        (ResourceKind::Storage, "GB-hours", mib_to_gb(amounts.storage_mib)),
+        (ResourceKind::Gpu, "GPU-hours", milli_to_gpus(amounts.gpu_milli)),
+    ]
+    .into_iter()
+    .filter(|(.., amount)| *amount > 0.0)
+    .map(|(resource_type, unit, amount)| ResourceHours { resource_type, unit: unit.to_owned(), amount: amount * hours })
+    .collect()
 }
 
 async fn resolve(call: &Call, db: &impl store::Connection, request: SessionLaunch) -> AppResult<Resolved> {

@@ -7,6 +7,7 @@
 mod support;
 
 mod authorisation;
+mod check;
 mod console;
 mod faults;
 mod secrecy;
