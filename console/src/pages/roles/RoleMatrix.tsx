@@ -153,7 +153,7 @@ function Matrix({ permissions, granted }: Props) {
               isDisabled={editing !== undefined}
               onChange={(_, role) => change({ role })}
             >
-              {!isNarrow && <FormSelectOption value="" label={`${t("roles.role")}: ${t("roles.all")}`} />}
+              {!isNarrow && <FormSelectOption value="" label={`${t("roles.role")}: ${t("roles.all_roles")}`} />}
               {roles.map((role) => (
                 <FormSelectOption key={role} value={role} label={roleName(role)} />
               ))}
@@ -186,12 +186,13 @@ function Matrix({ permissions, granted }: Props) {
               <th scope="col">{t("roles.permission")}</th>
               {columns.map((role) => (
                 <th key={role} scope="col">
-                  {roleName(role)}{" "}
-                  {role === me.role && <Label isCompact>{t("roles.yours")}</Label>}
+                  {roleName(role)}
+                  <br />
+                  {role === me.role && <Label isCompact>{t("roles.yours")}</Label>}{" "}
                   {!editing && mayEdit(role) && (
                     <Button
                       variant="link"
-                      size="sm"
+                      isInline
                       aria-label={t("roles.edit_role", { role: roleName(role) })}
                       onClick={() => setEditing(role)}
                     >

@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import { Link, useNavigate, useParams } from "react-router";
 import { type Tenant, tenantDelete, tenantUpdate, useTenant, useTenantQuota, useUser } from "@/api/identity";
 import { useCan, useProfile } from "@/api/profile";
+import { keys, queryClient } from "@/api/queries";
 import { QuotaCard } from "@/pages/users/QuotaCard";
 import { QuotaForm } from "@/pages/users/QuotaForm";
 import { UserTable } from "@/pages/users/UserTable";
@@ -47,8 +48,11 @@ function Detail({ tenant, tab }: { tenant: Tenant; tab: string }) {
   const remove = useAction(() => tenantDelete(tenant), {
     wanted: t("tenants.deleting"),
     done: t("tenants.deleted", { name }),
-    changes: ["tenants"],
-    after: () => void navigate(urls.tenants(), { replace: true }),
+    after: async () => {
+      // First away from here: what is gone must not be asked for again.
+      await navigate(urls.tenants(), { replace: true });
+      await queryClient.invalidateQueries({ queryKey: keys.domain("tenants") });
+    },
   });
   const users = can("user.read", "tenant");
   const sessions = can("session.read", "tenant");

@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import { Link, useNavigate, useParams } from "react-router";
 import { mayHandle, type User, useTenant, useUser, useUserQuota, userDelete, userUnlock, userUpdate } from "@/api/identity";
 import { useCan, useProfile } from "@/api/profile";
+import { keys, queryClient } from "@/api/queries";
 import { ActionMenu } from "@/parts/ActionMenu";
 import { Confirm } from "@/parts/Confirm";
 import { Facts } from "@/parts/Facts";
@@ -52,8 +53,11 @@ function Detail({ user, tab }: { user: User; tab: string }) {
   const remove = useAction(() => userDelete(user), {
     wanted: t("users.deleting"),
     done: t("users.deleted", { name }),
-    changes: ["users", "tenants"],
-    after: () => void navigate(urls.users(), { replace: true }),
+    after: async () => {
+      // First away from here: what is gone must not be asked for again.
+      await navigate(urls.users(), { replace: true });
+      await queryClient.invalidateQueries({ queryKey: keys.domain("users") });
+    },
   });
 
   return (
