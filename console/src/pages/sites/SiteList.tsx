@@ -183,10 +183,10 @@ function Pools({ site, pools, mayChange, mayDelete, onEdit, onDelete }: PoolsPro
       <Table variant="compact" aria-label={label} gridBreakPoint="grid-lg">
         <Thead>
           <Tr>
-            <Th>{t("pool.name")}</Th>
-            <Th>{t("pool.status")}</Th>
-            <Th>{t("pool.policy")}</Th>
-            <Th>{t("pool.nodes")}</Th>
+            <Th modifier="nowrap">{t("pool.name")}</Th>
+            <Th modifier="nowrap">{t("pool.status")}</Th>
+            <Th modifier="nowrap">{t("pool.policy")}</Th>
+            <Th modifier="nowrap">{t("pool.nodes")}</Th>
             {kinds.map((kind) => (
               <Th key={kind}>{t(`pool.${kind}`)}</Th>
             ))}
