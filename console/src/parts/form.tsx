@@ -155,10 +155,7 @@ export function ChoiceField<V>({ form, name, label, hint, options, disabled }: C
   );
 }
 
-/** The number in a text field; null when it is empty. */
-export function numberOf(text: string): number | null {
-  return text.trim() === "" ? null : Number(text);
-}
+export { numberOf } from "./numberOf";
 
 interface FormErrorProps {
   error: unknown;
