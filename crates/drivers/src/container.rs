@@ -116,7 +116,8 @@ pub trait ContainerDriver: Send + Sync {
     /// the process until it ends by itself or by the loss of its terminal.
     async fn exec(&self, name: &str, spec: &ExecSpec) -> Result<ExecSession>;
 
-    /// Unpacks a tar archive into an existing directory of the container.
+    /// Unpacks a tar archive into an existing directory of the container. What it holds will belong to the user that the
+    /// container runs as, whoever owned it before. `InvalidRequest` when it is no tar archive.
     async fn copy_in(&self, name: &str, path: &str, archive: ByteStream) -> Result<()>;
 
     /// A file or directory as a tar archive whose top entry is the last part of `path`.

@@ -212,8 +212,9 @@ pub fn tar_of(path: &str, content: &[u8]) -> Result<ByteStream, Failure> {
     let mut archive = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
     header.set_mode(0o640);
-    header.set_uid(builtin_images::USER_ID);
-    header.set_gid(builtin_images::USER_ID);
+    // Of the sender's machine, unknown in the container.
+    header.set_uid(4242);
+    header.set_gid(4243);
     header.set_size(content.len() as u64);
     archive.append_data(&mut header, path, content)?;
     Ok(futures::stream::iter([Ok(Bytes::from(archive.into_inner()?))]).boxed())
@@ -252,7 +253,7 @@ const CHECKS: &[Named] = checks![
     wrong_values,
 ];
 
-const REAL_CHECKS: &[Named] = checks![confinement, limits_are_real, secrets_stay_out_of_errors];
+const REAL_CHECKS: &[Named] = checks![confinement, copies_change_hands, limits_are_real, secrets_stay_out_of_errors];
 
 /// What happened, one line per check.
 #[derive(Debug, Default)]
@@ -671,6 +672,29 @@ async fn copy(kit: &Kit) -> Check {
     kit.driver.kill_container(&spec.name).await?;
     let after = kit.driver.stat_path(&spec.name, "/home/berth/work/data.bin").await?;
     demand!(after.is_some(), "a stopped container has lost its files");
+    Ok(())
+}
+
+async fn copies_change_hands(kit: &Kit) -> Check {
+    let own = builtin_images::USER_ID;
+    for (index, (user, owner)) in [
+        (None, format!("{own}:{own}")),
+        (Some("berth"), format!("{own}:{own}")),
+        (Some("1234:567"), "1234:567".to_owned()),
+        (Some("root"), "0:0".to_owned()),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let spec = ContainerSpec { user: user.map(str::to_owned), ..kit.script(&format!("owner{index}"), "sleep 600") };
+        kit.run(&spec).await?;
+        kit.driver.copy_in(&spec.name, "/tmp", tar_of("copied", b"text")?).await?;
+        let (_, seen, _) = kit.shell(&spec.name, "stat -c %u:%g /tmp/copied; stat -c %u:%g:%a /tmp").await?;
+        demand!(seen == format!("{owner}\n0:0:1777\n"), "as {user:?} it belongs to {seen}, not to {owner}");
+    }
+    let name = kit.name("owner0");
+    let text = || futures::stream::iter([Ok(Bytes::from_static(b"this is no archive"))]).boxed();
+    demand_kind!(kit.driver.copy_in(&name, "/tmp", text()).await, InvalidRequest);
     Ok(())
 }
 

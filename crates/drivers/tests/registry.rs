@@ -1,7 +1,5 @@
 //! Pulling on a real Docker Engine from a played registry.
 
-#![expect(clippy::unwrap_used, reason = "all of this is test code")]
-
 mod support;
 
 use std::sync::{Arc, Mutex};

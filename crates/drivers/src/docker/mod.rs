@@ -15,12 +15,14 @@ mod archive;
 mod container_config;
 mod errors;
 mod firewall;
+mod ownership;
 mod pull;
 mod streams;
 mod transport;
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -49,6 +51,7 @@ use answers::{
     can_limit_storage, has_init, is_podman, network_matches, network_state, path_info, state_of, stats_of,
     summary_state,
 };
+use ownership::Owner;
 pub use transport::{DirectAccess, HostAccess};
 
 /// The newest API this driver was written against; an older engine is spoken to in its own version.
@@ -271,6 +274,34 @@ impl DockerDriver {
 
     async fn inspect_known(&self, name: &str) -> Result<models::ContainerInspectResponse> {
         self.inspect_raw(name).await?.ok_or_else(|| DriverError::not_found(format_args!("container {name}")))
+    }
+
+    /// The user that the container runs as.
+    async fn owner_in(&self, name: &str) -> Result<Owner> {
+        let user = self.inspect_known(name).await?.config.and_then(|config| config.user).unwrap_or_default();
+        if Owner::is_plain(&user) {
+            return Ok(Owner::of(&user, "", ""));
+        }
+        let (passwd, groups) =
+            futures::try_join!(self.small_file(name, "/etc/passwd"), self.small_file(name, "/etc/group"))?;
+        Ok(Owner::of(&user, &passwd, &groups))
+    }
+
+    /// The text of a file of the container, of its first mebibyte; empty when there is none.
+    async fn small_file(&self, name: &str, path: &str) -> Result<String> {
+        let Some(mut archive) = absent_is_none(self.copy_out(name, path).await)? else { return Ok(String::new()) };
+        let mut bytes = Vec::new();
+        while bytes.len() < 1 << 20
+            && let Some(more) = archive.try_next().await?
+        {
+            bytes.extend_from_slice(&more);
+        }
+        let mut text = Vec::new();
+        if let Some(Ok(entry)) = tar::Archive::new(bytes.as_slice()).entries().ok().and_then(|mut all| all.next()) {
+            // What was cut off is not needed.
+            let _ = entry.take(1 << 20).read_to_end(&mut text);
+        }
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
     async fn status_of(&self, name: &str) -> Result<ContainerStatus> {
@@ -758,12 +789,23 @@ impl ContainerDriver for DockerDriver {
     async fn copy_in(&self, name: &str, path: &str, archive: ByteStream) -> Result<()> {
         check_name(name)?;
         let options = query::UploadToContainerOptionsBuilder::new().path(path).no_overwrite_dir_non_dir("1").build();
-        let stall = self.options.stall_timeout;
-        let body = bollard::body_try_stream(stalling(archive, stall).map_err(std::io::Error::other));
-        self.call(&format!("copy into container {name}"), self.options.transfer_timeout, |docker| async move {
-            docker.upload_to_container(name, Some(options), body).await
-        })
-        .await
+        let owner = self.owner_in(name).await?;
+        // To bollard a broken body is a broken connection, so its own error is kept aside.
+        let broken = Arc::new(OnceLock::new());
+        let keep = broken.clone();
+        let body = ownership::given_to(owner, stalling(archive, self.options.stall_timeout)).map_err(move |error| {
+            let text = error.to_string();
+            // The stream ends with its first error.
+            let _ = keep.set(error);
+            std::io::Error::other(text)
+        });
+        let body = bollard::body_try_stream(body);
+        let copied = self
+            .call(&format!("copy into container {name}"), self.options.transfer_timeout, |docker| async move {
+                docker.upload_to_container(name, Some(options), body).await
+            })
+            .await;
+        broken.get().cloned().map_or(copied, Err)
     }
 
     async fn copy_out(&self, name: &str, path: &str) -> Result<ByteStream> {
