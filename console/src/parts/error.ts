@@ -14,7 +14,10 @@ export function errorText(error: unknown): string {
   if (error instanceof ApiProblem) {
     if (error.code === "network") return i18n.t("error.network");
     if (error.code === "precondition_failed") return i18n.t("error.changed_meanwhile");
-    const fields = error.fields.map((field) => `${field.field}: ${field.message}`);
+    // Most answers name their fields in the text already.
+    const fields = error.fields
+      .filter(({ message }) => !error.message.includes(message))
+      .map(({ field, message }) => `${field}: ${message}`);
     return [error.message, ...fields].join(" ");
   }
   return error instanceof Error ? error.message : String(error);

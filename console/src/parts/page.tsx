@@ -166,7 +166,8 @@ export function PageTabs({ label, active, tabs }: PageTabsProps) {
         }}
       >
         {tabs.map((tab) => (
-          <Tab key={tab.key} eventKey={tab.key} href={tab.to} title={<TabTitleText>{tab.title}</TabTitleText>} />
+          // What changes with the tab is the page itself.
+          <Tab key={tab.key} eventKey={tab.key} href={tab.to} tabContentId="main" title={<TabTitleText>{tab.title}</TabTitleText>} />
         ))}
       </Tabs>
     </PageSection>
