@@ -14,7 +14,9 @@ function styleElement(own: Document): HTMLElement {
   document.adoptedStyleSheets.push(sheet);
   Object.defineProperty(element, "textContent", {
     get: () => "",
-    set: (text: string) => sheet.replaceSync(text),
+    set: (text: string) => {
+      sheet.replaceSync(text);
+    },
   });
   const remove = element.remove.bind(element);
   element.remove = () => {

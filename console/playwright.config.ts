@@ -1,0 +1,54 @@
+import { defineConfig, devices } from "@playwright/test";
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+/** The system's browser: Playwright would download one of its own. */
+function chromium(): string {
+  if (process.env.CHROMIUM) return process.env.CHROMIUM;
+  const directories = ["/usr/bin", ...(process.env.PATH ?? "").split(delimiter)];
+  const found = directories
+    .flatMap((directory) => ["chromium", "chromium-browser", "google-chrome"].map((name) => join(directory, name)))
+    .find((path) => existsSync(path));
+  if (!found) throw new Error("no chromium on this machine: scripts/install-deps.sh test, or set CHROMIUM to its path");
+  return found;
+}
+
+export default defineConfig({
+  testDir: "tests",
+  outputDir: "../target/console-tests",
+  globalSetup: "./tests/harness/run.ts",
+  forbidOnly: true,
+  retries: 0,
+  workers: 2,
+  // A worker keeps its servers, so the stories of a file share them.
+  fullyParallel: false,
+  timeout: 90_000,
+  expect: { timeout: 15_000 },
+  reporter: [["list"]],
+  use: {
+    ...devices["Desktop Chrome"],
+    viewport: { width: 1280, height: 800 },
+    actionTimeout: 15_000,
+    navigationTimeout: 20_000,
+    screenshot: "only-on-failure",
+    trace: "off",
+    locale: "en-GB",
+    timezoneId: "Europe/Berlin",
+    launchOptions: {
+      executablePath: chromium(),
+      args: [
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+        ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+      ],
+    },
+  },
+  projects: [
+    { name: "stories", testMatch: "*.spec.ts" },
+    { name: "scale", testMatch: "scale/*.ts" },
+    { name: "screenshots", testMatch: "screenshots/*.ts" },
+  ],
+});
