@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use berth_client::{Client, ClientError, LockedTokens, PageQuery, TokenStore, Tokens};
+use berth_client::{Client, ClientError, LockedTokens, TokenStore, Tokens};
 use berth_types::{ErrorCode, SessionId, TenantId, identity::TenantCreate, sessions::SessionExec};
 use futures::StreamExt;
 use tokio::{

@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use berth_client::{Client, Message, PageQuery, TokenStore, Tokens};
+use berth_client::{Client, Message, TokenStore, Tokens};
 use berth_types::{ErrorCode, sessions::Ticket};
 use futures::{SinkExt, StreamExt};
 

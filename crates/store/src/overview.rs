@@ -35,21 +35,26 @@ const TOP: usize = 20;
 /// # Errors
 /// `Unavailable`.
 pub async fn fleet(db: &impl ConnectionTrait, people: Option<Scope>, now: Timestamp) -> Result<Fleet> {
-    let resources = resources(db).await?;
-    let nodes = present_nodes(db, &resources, now).await?;
+    // Side by side: the readers are several, and one after the other these would take twice as long.
+    let (resources, rows, counts, measured, by_status, shares) = tokio::try_join!(
+        resources(db),
+        node_rows(db),
+        session_counts(db),
+        measured(db, now),
+        sessions_by_status(db, people),
+        shares(db, people),
+    )?;
+    let nodes = present_nodes(rows, &resources, &counts, &measured);
     let mut nodes_by_status = BTreeMap::new();
     for node in &nodes {
         *nodes_by_status.entry(node.status.to_string()).or_default() += 1;
     }
     let living: std::collections::HashSet<NodeId> = nodes.iter().map(|node| node.id).collect();
-    let (sessions_by_status, (tenants, users)) = match people {
-        Some(scope) => (sessions_by_status(db, scope).await?, shares(db, scope).await?),
-        None => Default::default(),
-    };
+    let (tenants, users) = shares;
     Ok(Fleet {
         resources: sums(resources.iter().filter(|row| living.contains(&row.node_id))),
         nodes_by_status,
-        sessions_by_status,
+        sessions_by_status: by_status,
         nodes,
         tenants,
         users,
@@ -105,8 +110,8 @@ fn sums<'a>(rows: impl Iterator<Item = &'a ResourceRow>) -> Vec<FleetResource> {
 
 type NodeRow = (NodeId, String, NodeAdminState, NodeReachability, EngineKind, ResourcePoolId);
 
-async fn present_nodes(db: &impl ConnectionTrait, resources: &[ResourceRow], now: Timestamp) -> Result<Vec<FleetNode>> {
-    let rows: Vec<NodeRow> = nodes::Entity::find()
+async fn node_rows(db: &impl ConnectionTrait) -> Result<Vec<NodeRow>> {
+    let rows = nodes::Entity::find()
         .select_only()
         .columns([
             nodes::Column::Id,
@@ -121,6 +126,11 @@ async fn present_nodes(db: &impl ConnectionTrait, resources: &[ResourceRow], now
         .into_tuple()
         .all(db)
         .await?;
+    Ok(rows)
+}
+
+/// Sessions that hold an allocation, by node.
+async fn session_counts(db: &impl ConnectionTrait) -> Result<HashMap<NodeId, i64>> {
     let counts: Vec<(Option<NodeId>, i64)> = sessions::Entity::find()
         .select_only()
         .column(sessions::Column::ScheduledNodeId)
@@ -131,8 +141,15 @@ async fn present_nodes(db: &impl ConnectionTrait, resources: &[ResourceRow], now
         .into_tuple()
         .all(db)
         .await?;
-    let counts: HashMap<_, _> = counts.into_iter().filter_map(|(node, count)| Some((node?, count))).collect();
-    let measured = measured(db, now).await?;
+    Ok(counts.into_iter().filter_map(|(node, count)| Some((node?, count))).collect())
+}
+
+fn present_nodes(
+    rows: Vec<NodeRow>,
+    resources: &[ResourceRow],
+    counts: &HashMap<NodeId, i64>,
+    measured: &HashMap<(NodeId, MetricType), f64>,
+) -> Vec<FleetNode> {
     let mut amounts: HashMap<(NodeId, ResourceKind), (i64, i64)> = HashMap::new();
     for row in resources {
         amounts.insert((row.node_id, row.resource_type), (row.total_capacity, row.allocated_capacity));
@@ -157,7 +174,7 @@ async fn present_nodes(db: &impl ConnectionTrait, resources: &[ResourceRow], now
             memory_percent: measured.get(&(id, MetricType::MemoryPercent)).copied(),
         }
     };
-    Ok(rows.into_iter().map(present).collect())
+    rows.into_iter().map(present).collect()
 }
 
 /// The last value of each node.
@@ -175,7 +192,8 @@ async fn measured(db: &impl ConnectionTrait, now: Timestamp) -> Result<HashMap<(
     Ok(rows.into_iter().map(|(node, metric, value)| ((node, metric), value)).collect())
 }
 
-async fn sessions_by_status(db: &impl ConnectionTrait, scope: Scope) -> Result<BTreeMap<String, i64>> {
+async fn sessions_by_status(db: &impl ConnectionTrait, people: Option<Scope>) -> Result<BTreeMap<String, i64>> {
+    let Some(scope) = people else { return Ok(BTreeMap::new()) };
     let rows: Vec<(SessionStatus, i64)> = sessions::Entity::find()
         .select_only()
         .column(sessions::Column::Status)
@@ -237,7 +255,8 @@ impl Holding {
 }
 
 /// Of tenants, and of users.
-async fn shares(db: &impl ConnectionTrait, scope: Scope) -> Result<(Vec<FleetShare>, Vec<FleetShare>)> {
+async fn shares(db: &impl ConnectionTrait, people: Option<Scope>) -> Result<(Vec<FleetShare>, Vec<FleetShare>)> {
+    let Some(scope) = people else { return Ok(Default::default()) };
     let rows = allocations::Entity::find()
         .select_only()
         .column(allocations::Column::TenantId)
