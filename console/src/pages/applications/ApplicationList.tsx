@@ -48,15 +48,16 @@ export function Component() {
               />
             ) : (
               <>
-                <SearchInput
-                  className="berth-search"
-                  data-shortcut="search"
-                  aria-label={t("applications.search")}
-                  placeholder={t("applications.search")}
-                  value={search}
-                  onChange={(_, value) => change({ search: value })}
-                  onClear={() => change({ search: undefined })}
-                />
+                <div className="berth-application-search">
+                  <SearchInput
+                    data-shortcut="search"
+                    aria-label={t("applications.search")}
+                    placeholder={t("applications.search")}
+                    value={search}
+                    onChange={(_, value) => change({ search: value })}
+                    onClear={() => change({ search: undefined })}
+                  />
+                </div>
                 <Gallery
                   applications={matching(applications, search)}
                   none={<Empty title={t("applications.no_match_title")} body={t("applications.no_match_body")} action={clear} />}

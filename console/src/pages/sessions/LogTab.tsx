@@ -216,6 +216,7 @@ export default function LogTab({ session }: { session: Session }) {
       </div>
       {(state.kind === "lost" || state.kind === "refused") && (
         <Alert
+          component="h2"
           isInline
           variant="warning"
           title={t("log.lost")}

@@ -16,6 +16,7 @@ export function OverviewTab({ session }: { session: Session }) {
     <div className="berth-stack">
       {session.reason && session.status !== "pending" && (
         <Alert
+          component="h2"
           isInline
           variant={session.status === "failed" ? "danger" : session.status === "completed" ? "success" : "info"}
           title={t(`enums:session_reason.${session.reason}`)}
@@ -24,7 +25,7 @@ export function OverviewTab({ session }: { session: Session }) {
         </Alert>
       )}
       {session.placement && (
-        <Alert isInline isPlain variant="info" title={t("detail.placement_title")}>
+        <Alert component="h2" isInline isPlain variant="info" title={t("detail.placement_title")}>
           {session.placement}
         </Alert>
       )}

@@ -93,8 +93,8 @@ function Launch({ application }: { application: Application }) {
       />
       <PageBody>
         <div className="berth-stack">
-          {!application.enabled && <Alert isInline variant="warning" title={t("launch.disabled")} />}
-          {application.untested && <Alert isInline variant="warning" title={t("launch.untested")} />}
+          {!application.enabled && <Alert component="h2" isInline variant="warning" title={t("launch.disabled")} />}
+          {application.untested && <Alert component="h2" isInline variant="warning" title={t("launch.untested")} />}
           <div className="berth-launch">
             <Form onSubmit={form.submit} aria-label={t("launch.title", { name: application.title })}>
               <FormError error={form.error} />
@@ -266,6 +266,7 @@ function Check({ check, error, busy, request }: CheckProps) {
           <div role="status">
             {error ? (
               <Alert
+                component="h3"
                 isInline
                 variant="warning"
                 title={error instanceof ApiProblem && error.fields.length > 0 ? t("launch.check.wrong") : t("launch.check.failed")}
@@ -274,7 +275,7 @@ function Check({ check, error, busy, request }: CheckProps) {
               </Alert>
             ) : (
               verdict && (
-                <Alert isInline variant={tones[verdict]} title={t(`launch.check.${verdict}`)}>
+                <Alert component="h3" isInline variant={tones[verdict]} title={t(`launch.check.${verdict}`)}>
                   <p>{check.explanation}</p>
                   {!check.fits_now && check.filters.length > 0 && (
                     <>

@@ -1,15 +1,26 @@
 import { Button } from "@patternfly/react-core";
+import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { Link, useNavigate } from "react-router";
-import { useCan } from "@/api/profile";
-import { isOpen, type Session, sessionList, sessionPause, sessionResume, sessionStop } from "@/api/sessions";
-import { number } from "@/parts/format";
-import { type BulkAction, type Column, ListPage } from "@/parts/ListPage";
+import { useApplications } from "@/api/applications";
+import { api, type Schemas, take } from "@/api/client";
+import { useCan, useProfile } from "@/api/profile";
+import { keys, loadAll } from "@/api/queries";
+import {
+  isOpen,
+  type Session,
+  sessionList,
+  sessionPause,
+  sessionResume,
+  sessionStatuses,
+  sessionStop,
+} from "@/api/sessions";
+import { type BulkAction, type Column, type Filter, ListPage } from "@/parts/ListPage";
 import { SessionStatus, statusText } from "@/parts/Status";
 import { Time } from "@/parts/Time";
 import { urls } from "@/urls";
-
-const statuses = ["pending", "scheduled", "starting", "running", "paused", "stopping", "completed", "failed", "cancelled"];
+import { resourcesText } from "./parts";
+import "./sessions.css";
 
 export function Component() {
   const { t } = useTranslation(["sessions", "enums"]);
@@ -18,18 +29,26 @@ export function Component() {
   const launch = can("session.create") && (
     <Button onClick={() => void navigate(urls.applications())}>{t("list.launch")}</Button>
   );
+  // Own sessions only: whose they are needs no telling.
+  const seesOthers = can("session.read", "tenant");
+  const filters = useSessionFilters(seesOthers);
+  const readsNodes = can("server.read", "any");
   const columns: Column<Session>[] = [
     {
       key: "name",
       title: t("column.name"),
-      width: "22%",
-      render: (row) => <Link to={urls.session(row.id)}>{row.session_name}</Link>,
+      width: "20%",
+      render: (row) => (
+        <Link className="berth-row-name" to={urls.session(row.id)}>
+          {row.session_name}
+        </Link>
+      ),
       csv: (row) => row.session_name,
     },
     {
       key: "status",
       title: t("column.status"),
-      width: "18%",
+      width: "19%",
       render: (row) => (
         <>
           <SessionStatus value={row.status} />{" "}
@@ -38,23 +57,32 @@ export function Component() {
       ),
       csv: (row) => row.status,
     },
-    { key: "application", title: t("column.application"), render: (row) => row.application, csv: (row) => row.application },
-    { key: "user", title: t("column.user"), render: (row) => row.username, csv: (row) => row.username },
-    { key: "node", title: t("column.node"), render: (row) => row.scheduled_node ?? "–", csv: (row) => row.scheduled_node },
+    { key: "application", title: t("column.application"), width: "12%", render: (row) => row.application, csv: (row) => row.application },
+    ...(seesOthers
+      ? [{ key: "user", title: t("column.user"), width: "10%", render: (row: Session) => row.username, csv: (row: Session) => row.username }]
+      : []),
+    {
+      key: "node",
+      title: t("column.node"),
+      width: "10%",
+      render: (row) =>
+        readsNodes && row.scheduled_node_id ? (
+          <Link to={urls.node(row.scheduled_node_id)}>{row.scheduled_node ?? row.scheduled_node_id}</Link>
+        ) : (
+          (row.scheduled_node ?? "–")
+        ),
+      csv: (row) => row.scheduled_node,
+    },
     {
       key: "resources",
       title: t("column.resources"),
-      render: (row) => (
-        <>
-          {t("resources.text", { cpu: number(row.cpu_request), memory: number(row.memory_request_gb) })}
-          {row.gpu_request > 0 && `, ${t("resources.gpu", { gpu: number(row.gpu_request) })}`}
-        </>
-      ),
-      csv: (row) => `${row.cpu_request} CPU ${row.memory_request_gb} GB ${row.gpu_request} GPU`,
+      render: (row) => resourcesText(row),
+      csv: (row) => resourcesText(row),
     },
     {
       key: "created",
       title: t("column.created"),
+      width: "13%",
       sort: "created_at",
       render: (row) => <Time value={row.created_at} />,
       csv: (row) => row.created_at,
@@ -84,19 +112,59 @@ export function Component() {
       load={sessionList}
       columns={columns}
       bulk={can("session.update") ? bulk : []}
-      filters={[
-        { kind: "search", name: "search", label: t("list.search") },
-        {
-          kind: "choice",
-          name: "status",
-          label: t("list.status"),
-          options: statuses.map((value) => ({ value, label: statusText("session_status", value) })),
-        },
-      ]}
+      filters={filters}
       rowId={(row) => row.id}
       rowName={(row) => row.session_name}
       empty={{ title: t("list.empty_title"), body: t("list.empty_body"), action: launch }}
       csv="sessions"
     />
   );
+}
+
+/** What the list can be narrowed by; whose sessions only for those who see more than their own. */
+function useSessionFilters(seesOthers: boolean): Filter[] {
+  const { t } = useTranslation("sessions");
+  const can = useCan();
+  const { user } = useProfile();
+  const applications = useApplications();
+  const users = useQuery({
+    queryKey: keys.list("users", { choice: "all" }),
+    queryFn: () =>
+      loadAll<Schemas["User"], object>(
+        {},
+        (query) => take(api.GET("/api/v1/users", { params: { query } })) as Promise<{ items: Schemas["User"][] }>,
+        () => undefined,
+      ),
+    enabled: seesOthers && can("user.read", "tenant"),
+    retry: false,
+  });
+  const others = (users.data ?? []).filter(({ id }) => id !== user.id);
+  return [
+    { kind: "search", name: "search", label: t("list.search") },
+    {
+      kind: "choice",
+      name: "status",
+      label: t("list.status"),
+      options: sessionStatuses.map((value) => ({ value, label: statusText("session_status", value) })),
+    },
+    {
+      kind: "choice",
+      name: "application",
+      label: t("list.application"),
+      options: (applications.data ?? []).map(({ name, title }) => ({ value: name, label: title })),
+    },
+    ...(seesOthers
+      ? [
+          {
+            kind: "choice" as const,
+            name: "user_id",
+            label: t("list.user"),
+            options: [
+              { value: user.id, label: t("list.mine") },
+              ...others.map(({ id, username }) => ({ value: id, label: username })),
+            ],
+          },
+        ]
+      : []),
+  ];
 }

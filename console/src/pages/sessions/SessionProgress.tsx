@@ -12,7 +12,7 @@ export function SessionProgress({ session }: { session: Session }) {
   return (
     <>
       {waiting && session.status === "pending" && (
-        <Alert isInline variant="info" title={t("detail.waiting_title", { position: waiting.position })}>
+        <Alert component="h2" isInline variant="info" title={t("detail.waiting_title", { position: waiting.position })}>
           <p>{waiting.explanation}</p>
           <FilterLines filters={waiting.filters} />
         </Alert>
@@ -27,7 +27,7 @@ function Running({ operation }: { operation: Schemas["Operation"] }) {
   const what = t(`enums:operation_kind.${operation.kind}`);
   if (operation.status === "failed") {
     return (
-      <Alert isInline variant="danger" title={t("detail.operation_failed", { what })}>
+      <Alert component="h2" isInline variant="danger" title={t("detail.operation_failed", { what })}>
         {operation.error ?? operation.message}
       </Alert>
     );

@@ -144,6 +144,7 @@ function Shell({ session }: { session: Session }) {
       </div>
       {over && (
         <Alert
+          component="h2"
           isInline
           variant={state.kind === "ended" ? "info" : "warning"}
           title={
