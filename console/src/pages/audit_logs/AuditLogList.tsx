@@ -1,5 +1,5 @@
 import "../events/events.css";
-import { Button, Label } from "@patternfly/react-core";
+import { Button, Label, Title } from "@patternfly/react-core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useSearchParams } from "react-router";
@@ -161,13 +161,17 @@ function Panel({ row, onClose }: { row: AuditLog; onClose: () => void }) {
           Boolean(row.resource_id) && { name: t("audit.resource_id"), value: <code>{row.resource_id}</code> },
         ]}
       />
-      <h3 className="berth-gap-above">{t("audit.details")}</h3>
+      <Title headingLevel="h2" size="md" className="berth-gap-above">
+        {t("audit.details")}
+      </Title>
       {Object.keys(row.details).length === 0 ? (
         <p className="berth-quiet">{t("audit.no_details")}</p>
       ) : (
         <Facts facts={Object.entries(row.details).map(([name, value]) => ({ name, value }))} />
       )}
-      <h3 className="berth-gap-above">{t("audit.hash")}</h3>
+      <Title headingLevel="h2" size="md" className="berth-gap-above">
+        {t("audit.hash")}
+      </Title>
       {row.hash ? <code className="berth-audit-hash">{row.hash}</code> : <p>{t("audit.hash_pending")}</p>}
       <p className="berth-quiet">{t("audit.hash_hint")}</p>
       <div className="berth-event-actions">

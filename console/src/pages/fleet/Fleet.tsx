@@ -8,8 +8,7 @@ import type { SystemEvent } from "@/api/events";
 import { type Fleet, type FleetShare, useFleet, useOpenWarnings } from "@/api/fleet";
 import { useCan } from "@/api/profile";
 import { EventPanel } from "@/pages/events/EventTable";
-import { Figure } from "@/pages/nodes/figures";
-import { toPeople } from "@/pages/nodes/units";
+import { amountText, toPeople } from "@/pages/nodes/units";
 import { CapacityBar } from "@/parts/CapacityBar";
 import { number } from "@/parts/format";
 import { Answer, Empty, PageBody, PageHead } from "@/parts/page";
@@ -61,20 +60,20 @@ function Section({ title, children }: { title: string; children: ReactNode }) {
 }
 
 function Capacity({ fleet }: { fleet: Fleet }) {
-  const { t } = useTranslation(["fleet", "enums"]);
+  const { t } = useTranslation("fleet");
+  const { t: word } = useTranslation("enums");
   return (
     <Section title={t("fleet.capacity")}>
       <div className="berth-fleet-capacity">
         {fleet.resources
           .filter((resource) => resource.total > 0)
           .map(({ resource_type: kind, allocated, reserved, sellable }) => {
-            const unit = t(`unit.${kind}`);
-            const amount = (base: number) => t("figure.amount", { amount: number(toPeople(kind, base)), unit });
+            const amount = (base: number) => amountText(t, kind, toPeople(kind, base));
             return (
               <div key={kind}>
                 <CapacityBar
                   large
-                  label={t(`enums:resource_kind.${kind}`)}
+                  label={word(`resource_kind.${kind}`)}
                   used={allocated}
                   reserved={reserved}
                   total={sellable + reserved}
@@ -145,11 +144,12 @@ interface SharesProps {
 
 function Shares({ title, head, shares, fleet, link, may }: SharesProps) {
   const { t } = useTranslation("fleet");
-  const total = (kind: "cpu" | "memory" | "gpu" | "storage") => {
+  // Of what everybody together holds: of the whole fleet, most would be too little to be seen.
+  const held = (kind: "cpu" | "memory" | "gpu" | "storage") => {
     const resource = fleet.resources.find(({ resource_type }) => resource_type === kind);
-    return resource ? toPeople(kind, resource.sellable) : 0;
+    return resource ? toPeople(kind, resource.allocated) : 0;
   };
-  const gpus = total("gpu") > 0;
+  const gpus = held("gpu") > 0;
   const columns = ["cpu", "memory", "storage", ...(gpus ? (["gpu"] as const) : [])] as const;
   const used = (share: FleetShare, kind: (typeof columns)[number]) =>
     ({ cpu: share.cpu, memory: share.memory_gb, storage: share.storage_gb, gpu: share.gpu })[kind];
@@ -162,7 +162,7 @@ function Shares({ title, head, shares, fleet, link, may }: SharesProps) {
           <Thead>
             <Tr>
               <Th>{head}</Th>
-              <Th>{t("fleet.sessions")}</Th>
+              <Th modifier="nowrap">{t("fleet.sessions")}</Th>
               {columns.map((kind) => (
                 <Th key={kind}>{t(`pool.${kind}`)}</Th>
               ))}
@@ -175,7 +175,7 @@ function Shares({ title, head, shares, fleet, link, may }: SharesProps) {
                 <Td dataLabel={t("fleet.sessions")}>{number(share.sessions)}</Td>
                 {columns.map((kind) => (
                   <Td key={kind} dataLabel={t(`pool.${kind}`)}>
-                    <Figure kind={kind} used={used(share, kind)} total={total(kind)} />
+                    <CapacityBar used={used(share, kind)} total={held(kind)} text={amountText(t, kind, used(share, kind))} calm />
                   </Td>
                 ))}
               </Tr>
@@ -219,7 +219,7 @@ function Warnings() {
         }
       </Answer>
       <p className="berth-gap-above">
-        <Link to={urls.events({ unresolved: true })}>{t("fleet.all_events")}</Link>
+        <Link to={urls.events({ unresolved: true, severity: "warning" })}>{t("fleet.all_events")}</Link>
       </p>
       {shown && <EventPanel event={shown} onClose={() => setShown(undefined)} />}
     </Section>

@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import { Link, useNavigate } from "react-router";
 import type { FleetNode } from "@/api/fleet";
 import { number, percent } from "@/parts/format";
+import { amountText } from "@/pages/nodes/units";
 import { Status, statusText } from "@/parts/Status";
 import { urls } from "@/urls";
 import { heatOf, type Measure, measures, moved, SHADES, shadeOf } from "./heat";
@@ -135,9 +136,10 @@ const Square = memo(function Square({ id, index, shade, label, reachable }: Squa
 
 /** What hovering and focus tell; a screen reader hears the square's own label. */
 function Told({ node }: { node: FleetNode }) {
-  const { t } = useTranslation(["fleet", "enums"]);
+  const { t } = useTranslation("fleet");
+  const { t: word } = useTranslation("enums");
   const of = (kind: "cpu" | "memory" | "gpu", used: number, total: number) =>
-    `${t(`enums:resource_kind.${kind}`)} ${t("figure.of", { used: number(used), total: number(total), unit: t(`unit.${kind}`) })}`;
+    `${word(`resource_kind.${kind}`)} ${t("figure.of", { used: number(used), total: amountText(t, kind, total) })}`;
   const told = [
     of("cpu", node.allocated_cpu_cores, node.total_cpu_cores),
     of("memory", node.allocated_memory_gb, node.total_memory_gb),

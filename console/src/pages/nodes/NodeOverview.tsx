@@ -18,7 +18,7 @@ import { CapacityBar } from "@/parts/CapacityBar";
 import { bytes, number } from "@/parts/format";
 import { Time } from "@/parts/Time";
 import { urls } from "@/urls";
-import { toPeople } from "./units";
+import { amountText, toPeople } from "./units";
 
 const order = ["cpu", "memory", "storage", "gpu", "network"] as const;
 
@@ -48,18 +48,18 @@ export function NodeOverview({ node }: { node: NodeDetail }) {
 }
 
 function Capacity({ resource }: { resource: NodeResource }) {
-  const { t } = useTranslation(["fleet", "enums"]);
+  const { t } = useTranslation("fleet");
+  const { t: word } = useTranslation("enums");
   const kind = resource.resource_type;
   const ratio = resource.constraints.overcommit_ratio;
-  const unit = t(`unit.${kind}`);
-  const amount = (base: number) => t("figure.amount", { amount: number(toPeople(kind, base)), unit });
+  const amount = (base: number) => amountText(t, kind, toPeople(kind, base));
   const sold = Math.floor(resource.total_capacity * ratio);
   const total = amount(resource.total_capacity);
   return (
     <div>
       <CapacityBar
         large
-        label={t(`enums:resource_kind.${kind}`)}
+        label={word(`resource_kind.${kind}`)}
         used={resource.allocated_capacity}
         reserved={resource.reservation_capacity}
         total={sold}
