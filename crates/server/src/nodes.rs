@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use berth_agent::Roots;
 use berth_drivers::{
-    Cidr, ContainerDriver,
+    Cidr, ContainerDriver, DriverErrorKind,
     container::{EngineInfo, FirewallSpec},
     docker::{DockerDriver, DockerOptions},
     sim::{SimEngine, SimOptions},
@@ -128,6 +128,14 @@ async fn register(
     Ok(node.id)
 }
 
+/// Brings the rules of every connected host up to the fleet as it is now: nodes come and go, and others flush rules.
+pub async fn protect_all(app: Arc<App>) -> AppResult<()> {
+    for (node, driver) in app.engines.all() {
+        protect(&app, node, &driver).await?;
+    }
+    Ok(())
+}
+
 /// Keeps sessions away from this host and from the fleet's services. A host that cannot filter is said so loudly.
 async fn protect(app: &App, node: berth_types::NodeId, driver: &Arc<dyn ContainerDriver>) -> AppResult<()> {
     let mut denied = Vec::new();
@@ -140,8 +148,14 @@ async fn protect(app: &App, node: berth_types::NodeId, driver: &Arc<dyn Containe
         let address = other.ip_address.as_deref().and_then(|ip| format!("{ip}/32").parse::<Cidr>().ok());
         denied.extend(address);
     }
-    if let Err(error) = driver.ensure_firewall(&FirewallSpec { denied }).await {
-        tracing::error!(%error, "sessions cannot be kept away from this host's own services");
+    // In one order, so that the same fleet makes the same rules.
+    denied.sort_unstable_by_key(Cidr::to_string);
+    denied.dedup();
+    let ensured = driver.ensure_firewall(&FirewallSpec { denied }).await;
+    // An engine that is away is the monitor's to tell, and the next turn's to protect.
+    if let Err(error) = ensured
+        && error.kind != DriverErrorKind::Unavailable
+    {
         let now = app.now();
         let tx = app.store.begin().await?;
         let event = store::events::NewEvent {
@@ -153,14 +167,20 @@ async fn protect(app: &App, node: berth_types::NodeId, driver: &Arc<dyn Containe
                 "Sessions on this node can reach the host's own services: install nftables and run Berth with the right to use it.".to_owned(),
             )
         };
-        once(&tx, event, now).await?;
+        if once(&tx, event, now).await? {
+            tracing::error!(%error, "sessions cannot be kept away from this host's own services");
+        }
         tx.commit().await?;
     }
     Ok(())
 }
 
-/// Says it once: not again while an equal event stands unresolved.
-pub(crate) async fn once(tx: &store::Tx, event: store::events::NewEvent, now: berth_types::Timestamp) -> AppResult<()> {
+/// Says it once: not again while an equal event stands unresolved. Whether it was said now.
+pub(crate) async fn once(
+    tx: &store::Tx,
+    event: store::events::NewEvent,
+    now: berth_types::Timestamp,
+) -> AppResult<bool> {
     let filter = berth_types::events::EventFilter {
         event_type: Some(event.event_type.clone()),
         node_id: event.source_node_id,
@@ -168,10 +188,11 @@ pub(crate) async fn once(tx: &store::Tx, event: store::events::NewEvent, now: be
         ..Default::default()
     };
     let standing = store::events::list(tx, berth_types::identity::Scope::Platform, &filter).await?;
-    if !standing.items.iter().any(|known| known.message == event.message) {
+    let is_new = !standing.items.iter().any(|known| known.message == event.message);
+    if is_new {
         store::events::insert(tx, event, now).await?;
     }
-    Ok(())
+    Ok(is_new)
 }
 
 /// Adds simulated nodes, `sim-1` to `sim-N`, each with an engine that only pretends. Its state is kept in the data

@@ -44,6 +44,7 @@ pub fn start(app: &Arc<App>, shutdown: &watch::Receiver<bool>) -> JoinSet<()> {
     tasks.spawn(every(app.clone(), shutdown.clone(), "monitor", 5_000, None, monitor::round));
     tasks.spawn(every(app.clone(), shutdown.clone(), "metrics", 15_000, None, monitor::measure));
     tasks.spawn(every(app.clone(), shutdown.clone(), "storage", 30_000, None, monitor::measure_storage));
+    tasks.spawn(every(app.clone(), shutdown.clone(), "firewall", 30_000, None, crate::nodes::protect_all));
     tasks.spawn(every(app.clone(), shutdown.clone(), "audit", 700, None, housekeeping::seal));
     tasks.spawn(every(app.clone(), shutdown.clone(), "usage", 60_000, None, housekeeping::bill));
     tasks.spawn(every(app.clone(), shutdown.clone(), "logins", 30_000, None, housekeeping::note_logins));

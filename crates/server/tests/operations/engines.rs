@@ -3,19 +3,20 @@
 use std::time::{Duration, Instant};
 
 use berth_drivers::{
-    ContainerDriver,
+    ContainerDriver, DriverErrorKind,
     container::{ContainerSpec, LabelFilter},
     names,
     sim::{Fault, Operation as Call},
 };
-use berth_server::{fsck, tasks};
-use berth_store as store;
+use berth_server::{fsck, nodes, tasks};
+use berth_store::{self as store, sites::Registration};
 use berth_types::{
     SessionId,
     allocations::AllocationStatus,
+    facts::HostFacts,
     identity::Scope,
     sessions::{SessionReason, SessionStatus},
-    sites::NodeReachability,
+    sites::{EngineKind, NodeReachability},
 };
 use serde_json::json;
 
@@ -306,6 +307,67 @@ async fn time_that_is_over_is_over() {
     server.clock.advance(chrono::Duration::minutes(10));
     let ended = server.reaches(extended, &[SessionStatus::Completed]).await;
     assert_eq!(ended.reason, Some(SessionReason::MaxRuntime));
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_joins_is_shut_to_sessions_too() {
+    let server = Server::start(Options { nodes: 2, ..Options::default() }).await;
+    let joins = |name: &str, ip: &str| {
+        let (app, name, ip) = (server.app(), name.to_owned(), ip.to_owned());
+        server.on_runtime(async move {
+            let now = app.now();
+            let tx = app.store.begin().await.unwrap();
+            let home = store::bootstrap::run(&tx, now).await.unwrap();
+            let registration = Registration {
+                name,
+                engine: EngineKind::Sim,
+                edge_data_center_id: home.edge_data_center_id,
+                resource_pool_id: home.resource_pool_id,
+                facts: HostFacts { primary_ip: Some(ip), ..HostFacts::default() },
+                totals: Default::default(),
+                reservations: Default::default(),
+                capabilities: Default::default(),
+            };
+            store::sites::node_register(&tx, &registration, now).await.unwrap();
+            tx.commit().await.unwrap();
+        })
+    };
+    // The server's own turn may come in between with what it read before.
+    let denies = async |machine: usize, addresses: &[&str]| {
+        let wanted: Vec<String> =
+            std::iter::once("169.254.0.0/16").chain(addresses.iter().copied()).map(str::to_owned).collect();
+        server
+            .until(&format!("machine {machine} denies {wanted:?}"), || async {
+                server.on_runtime(nodes::protect_all(server.app())).await.unwrap();
+                let denied = server.machines[machine].sim.denied();
+                (denied.iter().map(ToString::to_string).collect::<Vec<_>>() == wanted).then_some(())
+            })
+            .await;
+    };
+    joins("second", "192.0.2.2").await;
+    denies(0, &["192.0.2.2/32"]).await;
+    // One whose engine is away gets the rules when it is back, and nobody is alarmed.
+    server.machines[1].sim.set_away(true);
+    joins("third", "192.0.2.3").await;
+    denies(0, &["192.0.2.2/32", "192.0.2.3/32"]).await;
+    server.machines[1].sim.set_away(false);
+    denies(1, &["192.0.2.2/32", "192.0.2.3/32"]).await;
+    // It moves.
+    joins("third", "192.0.2.4").await;
+    denies(1, &["192.0.2.2/32", "192.0.2.4/32"]).await;
+    let alarms = async || {
+        let events = server.get("/events?event_type=firewall_missing", &server.admin).send().await.expect(200).body;
+        events["items"].as_array().unwrap().len()
+    };
+    assert_eq!(alarms().await, 0);
+    // A host that cannot filter is told of, once.
+    let cannot = Fault::once(Call::EnsureFirewall, DriverErrorKind::Unsupported);
+    server.sim().inject(Fault { times: None, ..cannot });
+    for _ in 0..2 {
+        server.on_runtime(nodes::protect_all(server.app())).await.unwrap();
+    }
+    assert_eq!(alarms().await, 1);
     server.finish().await;
 }
 
