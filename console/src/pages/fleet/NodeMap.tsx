@@ -4,8 +4,8 @@ import { type KeyboardEvent, type MouseEvent, memo, useId, useRef, useState } fr
 import { useTranslation } from "react-i18next";
 import { Link, useNavigate } from "react-router";
 import type { FleetNode } from "@/api/fleet";
-import { number, percent } from "@/parts/format";
-import { amountText } from "@/pages/nodes/units";
+import { percent } from "@/parts/format";
+import { shareText } from "@/pages/nodes/units";
 import { Status, statusText } from "@/parts/Status";
 import { urls } from "@/urls";
 import { heatOf, type Measure, measures, moved, SHADES, shadeOf } from "./heat";
@@ -139,7 +139,7 @@ function Told({ node }: { node: FleetNode }) {
   const { t } = useTranslation("fleet");
   const { t: word } = useTranslation("enums");
   const of = (kind: "cpu" | "memory" | "gpu", used: number, total: number) =>
-    `${word(`resource_kind.${kind}`)} ${t("figure.of", { used: number(used), total: amountText(t, kind, total) })}`;
+    `${word(`resource_kind.${kind}`)} ${shareText(t, kind, used, total)}`;
   const told = [
     of("cpu", node.allocated_cpu_cores, node.total_cpu_cores),
     of("memory", node.allocated_memory_gb, node.total_memory_gb),

@@ -76,7 +76,7 @@ export function NodeActions({ node }: { node: NodeDetail }) {
     manage && !leaving && (
       <DropdownItem
         key="decommission"
-        isDanger
+        isDanger={!busy}
         isAriaDisabled={busy}
         description={busy ? t("action.decommission_first") : undefined}
         onClick={() => setAsked("decommission")}
@@ -87,7 +87,7 @@ export function NodeActions({ node }: { node: NodeDetail }) {
     can("server.delete", "any") && (
       <DropdownItem
         key="delete"
-        isDanger
+        isDanger={leaving}
         isAriaDisabled={!leaving}
         description={leaving ? undefined : t("action.delete_first")}
         onClick={() => setAsked("delete")}

@@ -24,7 +24,13 @@ type TabKey = (typeof tabs)[number];
 export function Component() {
   const { id = "" } = useParams();
   const node = useNode(id);
-  return <Answer query={node}>{(data) => <Detail key={data.id} node={data} />}</Answer>;
+  const { t } = useTranslation("fleet");
+  return (
+    <>
+      {!node.data && <PageHead title={t("node.one")} trail={[{ to: urls.nodes(), label: t("node.trail") }]} />}
+      <Answer query={node}>{(data) => <Detail key={data.id} node={data} />}</Answer>
+    </>
+  );
 }
 
 function Detail({ node }: { node: NodeDetail }) {
@@ -142,7 +148,7 @@ function Draining({ node }: { node: NodeDetail }) {
           <Trans t={t} i18nKey="drain.until" components={{ time: <Time value={node.drain_deadline_at} /> }} />
         )}
       </p>
-      {drain && <OperationProgress operation={drain} />}
+      {drain && <OperationProgress operation={drain} stepOnly />}
     </Alert>
   );
 }

@@ -1,7 +1,6 @@
 import { useTranslation } from "react-i18next";
 import { CapacityBar } from "@/parts/CapacityBar";
-import { number } from "@/parts/format";
-import { amountText } from "./units";
+import { shareText } from "./units";
 
 interface Props {
   kind: "cpu" | "memory" | "storage" | "gpu";
@@ -15,6 +14,6 @@ interface Props {
 export function Figure({ kind, used, total, label, large = false }: Props) {
   const { t } = useTranslation("fleet");
   if (total <= 0 && used <= 0) return <span className="berth-quiet">{label ? `${label}: ` : ""}{t("figure.none")}</span>;
-  const text = t("figure.of", { used: number(used), total: amountText(t, kind, total) });
+  const text = shareText(t, kind, used, total);
   return <CapacityBar used={used} total={total} text={text} label={label} large={large} />;
 }

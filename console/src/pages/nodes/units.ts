@@ -21,3 +21,12 @@ export function amountText(t: TFunction<"fleet">, kind: Kind, amount: number): s
   }
   return t("figure.amount", { amount: number(amount), unit: t(`unit.${kind}`) });
 }
+
+/** "3 of 64 cores", "0.5 GB of 300 TB". */
+export function shareText(t: TFunction<"fleet">, kind: Kind, used: number, total: number): string {
+  const sameUnit = amountText(t, kind, total) === t("figure.amount", { amount: number(total), unit: t(`unit.${kind}`) });
+  return t("figure.of", {
+    used: sameUnit ? number(used) : amountText(t, kind, used),
+    total: amountText(t, kind, total),
+  });
+}

@@ -25,7 +25,16 @@ import { Subject, useRetry } from "./OperationTable";
 
 export function Component() {
   const { id = "" } = useParams();
-  return <Answer query={useOperation(id)}>{(operation) => <Detail operation={operation} />}</Answer>;
+  const { t } = useTranslation("observe");
+  const operation = useOperation(id);
+  return (
+    <>
+      {!operation.data && (
+        <PageHead title={t("operation.one")} trail={[{ to: urls.operations(), label: t("operation.title") }]} />
+      )}
+      <Answer query={operation}>{(data) => <Detail operation={data} />}</Answer>
+    </>
+  );
 }
 
 function Detail({ operation }: { operation: Operation }) {
@@ -96,7 +105,8 @@ function Detail({ operation }: { operation: Operation }) {
                     operation.finished_at
                       ? { name: t("operation.finished"), value: <Time value={operation.finished_at} /> }
                       : { name: t("operation.deadline"), value: <Time value={operation.deadline_at} /> },
-                    Boolean(operation.next_attempt_at) && {
+                    operation.attempts > 0 &&
+                      Boolean(operation.next_attempt_at) && {
                       name: t("operation.next_attempt"),
                       value: <Time value={operation.next_attempt_at} />,
                     },
