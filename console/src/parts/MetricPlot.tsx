@@ -5,6 +5,7 @@ import "uplot/dist/uPlot.min.css";
 import { clockTime, dateTime, shortDate, timeZoneName } from "./format";
 import { type MetricChartProps, type MetricUnit, unitText } from "./MetricChart";
 import { type Aligned, align } from "./metricData";
+import i18n from "@/text";
 
 const HEIGHT_PX = 160;
 const DAY_S = 86_400;
@@ -67,7 +68,7 @@ function optionsOf(width: number, unit: MetricUnit, max: number | undefined, lab
       },
     ],
     series: [
-      { label: "", value: (_, seconds: number | null) => (seconds === null ? "" : dateTime(seconds * 1000)) },
+      { label: i18n.t("chart.time"), value: (_, seconds: number | null) => (seconds === null ? "" : dateTime(seconds * 1000)) },
       ...labels.map((label, index) => ({
         label,
         stroke: token(colours[index % colours.length] ?? "", "#0066cc"),

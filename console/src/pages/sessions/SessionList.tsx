@@ -37,7 +37,7 @@ export function Component() {
     {
       key: "name",
       title: t("column.name"),
-      width: "20%",
+      width: "19%",
       render: (row) => (
         <Link className="berth-row-name" to={urls.session(row.id)}>
           {row.session_name}
@@ -48,7 +48,7 @@ export function Component() {
     {
       key: "status",
       title: t("column.status"),
-      width: "19%",
+      width: "16%",
       render: (row) => (
         <>
           <SessionStatus value={row.status} />{" "}
@@ -59,12 +59,12 @@ export function Component() {
     },
     { key: "application", title: t("column.application"), width: "12%", render: (row) => row.application, csv: (row) => row.application },
     ...(seesOthers
-      ? [{ key: "user", title: t("column.user"), width: "10%", render: (row: Session) => row.username, csv: (row: Session) => row.username }]
+      ? [{ key: "user", title: t("column.user"), width: "9%", render: (row: Session) => row.username, csv: (row: Session) => row.username }]
       : []),
     {
       key: "node",
       title: t("column.node"),
-      width: "10%",
+      width: "9%",
       render: (row) =>
         readsNodes && row.scheduled_node_id ? (
           <Link to={urls.node(row.scheduled_node_id)}>{row.scheduled_node ?? row.scheduled_node_id}</Link>
@@ -76,6 +76,7 @@ export function Component() {
     {
       key: "resources",
       title: t("column.resources"),
+      width: "18%",
       render: (row) => resourcesText(row),
       csv: (row) => resourcesText(row),
     },

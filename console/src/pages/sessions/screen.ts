@@ -49,6 +49,11 @@ function ownDocument(): Document {
   });
 }
 
+/** The way to what makes a terminal's cells. */
+interface Inside {
+  _core?: { _renderService?: { _renderer?: { value?: { _rowFactory?: { _document: Document } } } } };
+}
+
 const token = (name: string, fallback: string): string =>
   getComputedStyle(document.documentElement).getPropertyValue(name).trim() || fallback;
 
@@ -94,24 +99,27 @@ export const setReadsAloud = (on: boolean): void => localStorage.setItem(READER,
 
 /** A screen inside of `place` that follows its size and the theme. */
 export function createScreen(place: HTMLElement, label: string, options: ITerminalOptions): Screen {
+  const own = ownDocument();
   const terminal = new Terminal({
     fontFamily: token("--pf-t--global--font--family--mono", "monospace"),
     fontSize: 14,
     theme: theme(),
     screenReaderMode: readsAloud(),
-    documentOverride: ownDocument(),
+    documentOverride: own,
     ...options,
   });
   const fit = new FitAddon();
   terminal.loadAddon(fit);
   // While it opens, one of its parts makes its style by the window's document, whatever the option says.
-  const own = ownDocument();
   document.createElement = own.createElement;
   try {
     terminal.open(place);
   } finally {
     Reflect.deleteProperty(document, "createElement");
   }
+  // Its cells are made by the window's document as well; nothing public leads there. Without, 24-bit colours are lost.
+  const cells = (terminal as unknown as Inside)._core?._renderService?._renderer?.value?._rowFactory;
+  if (cells) cells._document = own;
   terminal.textarea?.setAttribute("aria-label", label);
   const refit = () => {
     if (place.clientWidth > 0 && place.clientHeight > 0) fit.fit();
