@@ -105,6 +105,8 @@ export function createScreen(place: HTMLElement, label: string, options: ITermin
     fontSize: 14,
     theme: theme(),
     screenReaderMode: readsAloud(),
+    // Whatever colour a program chooses, it stays legible.
+    minimumContrastRatio: 4.5,
     documentOverride: own,
     ...options,
   });
