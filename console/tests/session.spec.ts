@@ -51,7 +51,7 @@ test("from the first login to a completed session", async ({ context, page, dock
   });
 
   await test.step("its figures move", async () => {
-    await page.getByRole("link", { name: "Metrics" }).click();
+    await page.getByRole("tab", { name: "Metrics" }).click();
     const charts = page.getByRole("figure").getByRole("img");
     await expect(charts.first()).toBeVisible(SAMPLED);
     const told = async () => charts.evaluateAll((all) => all.map((chart) => chart.getAttribute("aria-label")).join(" "));
@@ -112,7 +112,7 @@ test("an application opens in a tab of its own, on another origin", async ({ con
   await tab.close();
 
   await test.step("its log can be searched", async () => {
-    await page.getByRole("link", { name: "Log", exact: true }).click();
+    await page.getByRole("tab", { name: "Log" }).click();
     await expect(page.getByText("Following")).toBeVisible();
     await expect(terminal(page)).toContainText(/\S+/);
     const line = ((await terminal(page).textContent()) ?? "").trim().split(/\s+/)[0]!;

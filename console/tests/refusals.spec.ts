@@ -1,0 +1,45 @@
+/** What cannot be had is said where it was asked for, in words that help. */
+import { expect, field, heading, test } from "./harness/test";
+
+test("a session that is too large for every node waits, and says why", async ({ open, fleet }) => {
+  const page = await open(fleet, "user", "/applications");
+  await page.getByRole("button", { name: "Launch Batch job" }).click();
+  await field(page, "Name").fill("larger-than-life");
+  await page.getByRole("button", { name: "Advanced" }).or(page.getByRole("link", { name: "Advanced" })).first().click();
+  await field(page, "Name").fill("larger-than-life");
+  await field(page, "CPU (cores)").fill("4096");
+  // Told before it is sent.
+  await expect(page.getByText("It will wait for room")).toBeVisible();
+  await expect(page.getByText(/not enough free CPU|more than one session may take/).first()).toBeVisible();
+  await page.getByRole("button", { name: "Launch", exact: true }).click();
+  await expect(heading(page, "larger-than-life")).toBeVisible();
+  await expect(page.getByRole("main").getByText("Waiting", { exact: true }).first()).toBeVisible();
+  await expect(page.getByText("Why it waits")).toBeVisible();
+});
+
+test("a name that cannot be is marked at its field", async ({ open, fleet, watch }) => {
+  watch.allow(/status of 422/);
+  const page = await open(fleet, "user", "/applications");
+  await page.getByRole("button", { name: "Launch Terminal" }).click();
+  const name = field(page, "Name");
+  await name.fill("not/a name!");
+  await page.getByRole("button", { name: "Launch", exact: true }).click();
+  await expect(name).toHaveAttribute("aria-invalid", "true");
+  const hint = await name.getAttribute("aria-describedby");
+  await expect(page.locator(`#${hint}`)).not.toBeEmpty();
+  await expect(page).toHaveURL(/\/applications/);
+});
+
+test("a launch beyond the quota is explained", async ({ open, fleet, watch }) => {
+  watch.allow(/status of (409|422|403)/);
+  const user = await fleet.person("paula", "user");
+  await (await fleet.as("admin")).call("PATCH", `/users/${user.id}`, { quota_config: { cpu: 1 } }, { "If-Match": `"${user.generation + 1}"` }).catch(async () => {
+    const fresh = await (await fleet.as("admin")).get<{ generation: number }>(`/users/${user.id}`);
+    await (await fleet.as("admin")).call("PATCH", `/users/${user.id}`, { quota_config: { cpu: 1 } }, { "If-Match": `"${fresh.generation}"` });
+  });
+  const page = await open(fleet, "paula", "/launch/terminal");
+  await field(page, "CPU (cores)").fill("2");
+  await expect(page.getByText("Your quota, with this session")).toBeVisible();
+  await page.getByRole("button", { name: "Launch", exact: true }).click();
+  await expect(page.getByText(/quota/i).first()).toBeVisible();
+});
