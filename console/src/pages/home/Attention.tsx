@@ -6,8 +6,9 @@ import { ExclamationTriangleIcon } from "@patternfly/react-icons/dist/esm/icons/
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
-import { api, type Page, type Schemas, take } from "@/api/client";
-import { keys, loadAll } from "@/api/queries";
+import { api, type Page, take } from "@/api/client";
+import { useFleet } from "@/api/fleet";
+import { keys } from "@/api/queries";
 import { urls } from "@/urls";
 
 /** As many as are counted one by one. */
@@ -22,16 +23,10 @@ const counted = (page: Page<unknown>): Count => ({ count: page.items.length, mor
 
 export function Attention() {
   const { t } = useTranslation("account");
-  const nodes = useQuery({
-    queryKey: keys.list("nodes", { attention: true }),
-    queryFn: () =>
-      loadAll(
-        {},
-        (query) => take(api.GET("/api/v1/nodes", { params: { query } })) as Promise<Page<Schemas["Node"]>>,
-        () => undefined,
-      ),
-    select: (all) => all.filter(({ status }) => status !== "active").length,
-  });
+  const fleet = useFleet();
+  const nodes =
+    fleet.data &&
+    Object.entries(fleet.data.nodes_by_status).reduce((sum, [status, count]) => (status === "active" ? sum : sum + count), 0);
   const operations = useQuery({
     queryKey: keys.list("operations", { attention: true }),
     queryFn: async () =>
@@ -46,8 +41,8 @@ export function Attention() {
         ),
       ),
   });
-  if (nodes.data === undefined || !operations.data || !events.data) return null;
-  const well = nodes.data === 0 && operations.data.count === 0 && events.data.count === 0;
+  if (!operations.data || !events.data) return null;
+  const well = nodes === 0 && operations.data.count === 0 && events.data.count === 0;
   return (
     <section aria-label={t("home.state")} className="berth-home-state">
       {well && (
@@ -58,12 +53,12 @@ export function Attention() {
           {t("home.all_well")}
         </span>
       )}
-      {nodes.data > 0 && (
+      {nodes !== undefined && nodes > 0 && (
         <span>
           <Icon status="warning" isInline>
             <ExclamationTriangleIcon />
           </Icon>{" "}
-          <Link to={urls.nodes()}>{t("home.nodes", { count: nodes.data })}</Link>
+          <Link to={urls.nodes()}>{t("home.nodes", { count: nodes })}</Link>
         </span>
       )}
       {operations.data.count > 0 && (

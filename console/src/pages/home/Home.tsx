@@ -3,10 +3,12 @@ import { Alert, Card, CardBody, CardHeader, CardTitle, Content, Label, Title } f
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
-import { api, type Page, type Schemas, take } from "@/api/client";
+import { useApplications } from "@/api/applications";
 import { useCan, useProfile } from "@/api/profile";
 import { keys } from "@/api/queries";
 import { type Session, sessionList } from "@/api/sessions";
+import "@/pages/applications/applications.css";
+import { ApplicationIcon } from "@/pages/applications/icon";
 import { ButtonLink } from "@/parts/ButtonLink";
 import { Answer, Empty, PageBody, PageHead } from "@/parts/page";
 import { QuotaBar } from "@/parts/QuotaBar";
@@ -134,15 +136,9 @@ function Nothing() {
 
 function Quick() {
   const { t } = useTranslation("account");
-  const applications = useQuery({
-    queryKey: keys.list("applications", { quick: true }),
-    queryFn: () =>
-      take(api.GET("/api/v1/applications", { params: { query: { limit: 50 } } })) as Promise<
-        Page<Schemas["Application"]>
-      >,
-    select: (page) => page.items.filter(({ enabled }) => enabled).slice(0, QUICK),
-  });
-  if (!applications.data?.length) return null;
+  const applications = useApplications();
+  const offered = applications.data?.filter(({ enabled }) => enabled).slice(0, QUICK);
+  if (!offered?.length) return null;
   return (
     <section aria-labelledby="home-quick">
       <div className="berth-home-head">
@@ -152,11 +148,11 @@ function Quick() {
         <Link to={urls.applications()}>{t("home.all_applications")}</Link>
       </div>
       <div className="berth-home-quick">
-        {applications.data.map((application) => (
+        {offered.map((application) => (
           <Card key={application.id} isCompact>
             <CardHeader>
               <CardTitle component="h3">
-                <Link to={urls.launch(application.name)}>{application.title}</Link>{" "}
+                <ApplicationIcon name={application.icon} /> <Link to={urls.launch(application.name)}>{application.title}</Link>{" "}
                 {application.untested && <Label isCompact>{t("home.untested")}</Label>}
               </CardTitle>
             </CardHeader>

@@ -2,14 +2,13 @@
 import { Button, Card, CardBody, CardFooter, CardHeader, CardTitle, Content } from "@patternfly/react-core";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
-import { api, type Schemas, take } from "@/api/client";
 import { useCan } from "@/api/profile";
 import type { Session } from "@/api/sessions";
+import { useOpenApplication } from "@/pages/sessions/useOpenApplication";
 import { ButtonLink } from "@/parts/ButtonLink";
 import { duration } from "@/parts/format";
 import { SessionStatus } from "@/parts/Status";
 import { Time, useNow } from "@/parts/Time";
-import { useAction } from "@/parts/useAction";
 import { urls } from "@/urls";
 import { secondsLeft } from "./left";
 
@@ -90,30 +89,7 @@ function State({ session }: { session: Session }) {
 
 function OpenButton({ session }: { session: Session }) {
   const { t } = useTranslation("account");
-  const open = useAction(
-    async () => {
-      // Opened within the click, because a window that opens later is taken for an advertisement.
-      const opened = window.open("", "_blank");
-      try {
-        const ticket = await take<Schemas["Ticket"]>(
-          api.POST("/api/v1/sessions/{id}/tickets", {
-            params: { path: { id: session.id } },
-            body: { purpose: "application" },
-          }),
-        );
-        if (opened) {
-          opened.opener = null;
-          opened.location.href = ticket.url;
-        } else {
-          window.location.href = ticket.url;
-        }
-      } catch (error) {
-        opened?.close();
-        throw error;
-      }
-    },
-    { wanted: t("home.opening") },
-  );
+  const open = useOpenApplication(session);
   return (
     <Button
       size="sm"

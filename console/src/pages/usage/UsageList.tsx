@@ -1,11 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
-import { api, type Schemas, take } from "@/api/client";
 import { type User, userList } from "@/api/identity";
 import { useCan, useProfile } from "@/api/profile";
 import { keys, loadAll } from "@/api/queries";
-import { useSession } from "@/api/sessions";
 import {
   type Allocation,
   allocationList,
@@ -17,9 +15,11 @@ import {
 } from "@/api/usage";
 import { dateTime, number } from "@/parts/format";
 import { type Column, ListPage } from "@/parts/ListPage";
+import { NodeName, SessionName } from "@/parts/names";
 import { PageBody, PageHead, PageTabs } from "@/parts/page";
 import { Time } from "@/parts/Time";
 import { urls } from "@/urls";
+import "./usage.css";
 
 export function Component() {
   const { t } = useTranslation("account");
@@ -51,21 +51,8 @@ function useUsers(): User[] {
   return data ?? [];
 }
 
-/** Ids end differently, but begin alike when they are of the same time. */
-const shortId = (id: string) => id.slice(-8);
-
-function SessionName({ id }: { id: string }) {
-  const session = useSession(id);
-  return <Link to={urls.session(id)}>{session.data?.session_name ?? shortId(id)}</Link>;
-}
-
-function NodeName({ id }: { id: string }) {
-  const node = useQuery({
-    queryKey: keys.one("nodes", id),
-    queryFn: () => take<Schemas["NodeDetail"]>(api.GET("/api/v1/nodes/{id}", { params: { path: { id } } })),
-  });
-  return <Link to={urls.node(id)}>{node.data?.name ?? shortId(id)}</Link>;
-}
+/** Ids begin alike when they are of the same time. */
+const shortId = (id: string) => `…${id.slice(-8)}`;
 
 interface Row {
   session_id?: string | null;
@@ -85,7 +72,7 @@ function useColumns() {
   const session: Column<Row> = {
     key: "session",
     title: t("usage.session"),
-    render: (row) => (row.session_id ? <SessionName id={row.session_id} /> : "–"),
+    render: (row) => <SessionName id={row.session_id} />,
     csv: (row) => row.session_id,
   };
   const user: Column<Row> = {
@@ -154,7 +141,7 @@ function Records() {
       empty={{ title: t("usage.records_empty_title"), body: t("usage.records_empty_body") }}
       csv="usage"
     >
-      <p className="berth-quiet">{t("usage.records_body")}</p>
+      <p className="berth-usage-note">{t("usage.records_body")}</p>
     </ListPage>
   );
 }
@@ -211,7 +198,7 @@ function Held() {
       empty={{ title: t("usage.held_empty_title"), body: t("usage.held_empty_body") }}
       csv="allocations"
     >
-      <p className="berth-quiet">{t("usage.held_body")}</p>
+      <p className="berth-usage-note">{t("usage.held_body")}</p>
     </ListPage>
   );
 }
