@@ -59,6 +59,8 @@ function Shell({ session }: { session: Session }) {
   useEffect(() => {
     if (!place.current) return undefined;
     const made = createScreen(place.current, label, { cursorBlink: true, scrollback: 10_000 });
+    // Tab belongs to the shell; Shift-Tab is the way out for whoever has no mouse.
+    made.terminal.attachCustomKeyEventHandler((event) => !(event.key === "Tab" && event.shiftKey));
     screen.current = made;
     return () => {
       made.dispose();
