@@ -49,9 +49,9 @@ function Detail({ tenant, tab }: { tenant: Tenant; tab: string }) {
     wanted: t("tenants.deleting"),
     done: t("tenants.deleted", { name }),
     after: async () => {
-      // First away from here: what is gone must not be asked for again.
+      // Lists only: what is gone must not be asked for again.
       await navigate(urls.tenants(), { replace: true });
-      await queryClient.invalidateQueries({ queryKey: keys.domain("tenants") });
+      await queryClient.invalidateQueries({ queryKey: keys.list("tenants") });
     },
   });
   const users = can("user.read", "tenant");

@@ -54,9 +54,9 @@ function Detail({ user, tab }: { user: User; tab: string }) {
     wanted: t("users.deleting"),
     done: t("users.deleted", { name }),
     after: async () => {
-      // First away from here: what is gone must not be asked for again.
+      // Lists only: what is gone must not be asked for again.
       await navigate(urls.users(), { replace: true });
-      await queryClient.invalidateQueries({ queryKey: keys.domain("users") });
+      await queryClient.invalidateQueries({ queryKey: keys.list("users") });
     },
   });
 
