@@ -15,6 +15,28 @@ export function Component() {
   const can = useCan();
   const [editing, setEditing] = useState<Setting>();
   const [resetting, setResetting] = useState<Setting>();
+  const actions = (row: Setting) => (
+    <Flex spaceItems={{ default: "spaceItemsSm" }} flexWrap={{ default: "nowrap" }}>
+      <Button
+        variant="secondary"
+        size="sm"
+        aria-label={t("setting.edit_label", { name: row.key })}
+        onClick={() => setEditing(row)}
+      >
+        {t("setting.edit")}
+      </Button>
+      {row.updated_at && (
+        <Button
+          variant="link"
+          size="sm"
+          aria-label={t("setting.reset_label", { name: row.key })}
+          onClick={() => setResetting(row)}
+        >
+          {t("setting.reset")}
+        </Button>
+      )}
+    </Flex>
+  );
   const columns: Column<Setting>[] = [
     {
       key: "name",
@@ -48,29 +70,8 @@ export function Component() {
         row.updated_at ? <Time value={row.updated_at} /> : <span className="berth-quiet">{t("setting.never")}</span>,
       csv: (row) => row.updated_at,
     },
+    ...(can("settings.update", "any") ? [{ key: "actions", title: t("setting.actions"), render: actions }] : []),
   ];
-  const rowActions = (row: Setting) => (
-    <Flex spaceItems={{ default: "spaceItemsSm" }} flexWrap={{ default: "nowrap" }}>
-      <Button
-        variant="secondary"
-        size="sm"
-        aria-label={t("setting.edit_label", { name: row.key })}
-        onClick={() => setEditing(row)}
-      >
-        {t("setting.edit")}
-      </Button>
-      {row.updated_at && (
-        <Button
-          variant="link"
-          size="sm"
-          aria-label={t("setting.reset_label", { name: row.key })}
-          onClick={() => setResetting(row)}
-        >
-          {t("setting.reset")}
-        </Button>
-      )}
-    </Flex>
-  );
   const reset = useAction((row: Setting) => settingReset(row.key), {
     wanted: t("setting.reset_wanted"),
     done: (_, row) => t("setting.reset_done", { name: row.key }),
@@ -85,7 +86,6 @@ export function Component() {
         load={settingList}
         columns={columns}
         filters={[{ kind: "search", name: "search", label: t("setting.search") }]}
-        {...(can("settings.update", "any") ? { rowActions } : {})}
         rowId={(row) => row.key}
         rowName={(row) => row.key}
         empty={{ title: t("setting.empty_title"), body: t("setting.empty_body") }}
