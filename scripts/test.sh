@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `make test`: everything that proves Berth, on SQLite, PostgreSQL and the real Docker Engine. The last line counts.
-# BERTH_SKIP_DOCKER=1, BERTH_SKIP_POSTGRES=1, BERTH_SKIP_FUZZ=1 each leave a part out, and the last lines say so;
+# BERTH_SKIP_DOCKER=1, BERTH_SKIP_POSTGRES=1, BERTH_SKIP_FUZZ=1, BERTH_SKIP_BROWSER=1 each leave a part out, and the last lines say so;
 # without them an engine that is missing fails the run.
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname -- "${BASH_SOURCE[0]}")/simulated.sh"
@@ -75,6 +75,11 @@ for line in re.findall(r"^\s*Summary \[.*\] .*$", text, re.M):
         if word == "passed": passed += int(number)
         elif word == "skipped": skipped += int(number)
         else: failed += int(number)
+# Playwright's last words, a line for each kind.
+for number, word in re.findall(r"^  (\d+) (passed|failed|skipped|flaky|interrupted|did not run)\b", text, re.M):
+    if word == "passed": passed += int(number)
+    elif word == "skipped": skipped += int(number)
+    else: failed += int(number)
 for p, f, i in re.findall(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", text, re.M):
     passed, failed, skipped = passed + int(p), failed + int(f), skipped + int(i)
 print(passed, failed, skipped)
@@ -105,6 +110,23 @@ cargo_tests() {
         cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$LOGS/cargo-tests.log" >&2 || status=$?
         count "$LOGS/cargo-tests.log" "$status"
     fi
+}
+
+# The pages in a real browser, on the binary as it is delivered. Two browsers at most: they share the machine with servers.
+browser_tests() {
+    local status=0
+    if skip BERTH_SKIP_CONSOLE; then
+        leave_out "the console (BERTH_SKIP_CONSOLE=1)"
+        return
+    fi
+    part "console" "$ROOT/scripts/console.sh" check
+    if skip BERTH_SKIP_BROWSER; then
+        leave_out "browser tests (BERTH_SKIP_BROWSER=1)"
+        return
+    fi
+    step "browser tests"
+    (cd "$ROOT/console" && npm run --silent test:browser) 2>&1 | tee "$LOGS/browser-tests.log" >&2 || status=$?
+    count "$LOGS/browser-tests.log" "$status"
 }
 
 check_metrics() {
@@ -175,6 +197,7 @@ main() {
         export BERTH_BIN=$BERTH
         if ! skip BERTH_SKIP_DOCKER; then part "demo" "$ROOT/scripts/demo.sh"; fi
         server_tests
+        browser_tests
     else
         fail "building berth"
     fi

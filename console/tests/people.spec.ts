@@ -42,7 +42,7 @@ test("a quota is set and its bars follow what is used", async ({ open, fleet }) 
   const form = page.getByRole("dialog", { name: "Quota of quentin" });
   await field(form, "CPU cores").fill("4");
   await field(form, "Running sessions").fill("3");
-  await form.getByRole("button", { name: "Save" }).click();
+  await form.getByRole("button", { name: "Change quota" }).click();
   await expect(page.getByText("The quota of quentin is changed.")).toBeVisible();
   const quentin = await fleet.as("quentin");
   const session = await quentin.launch("within-the-quota", { cpu_request: 2 });
@@ -57,8 +57,7 @@ test("a quota is set and its bars follow what is used", async ({ open, fleet }) 
 
 test("a time zone changes every clock", async ({ open, fleet }) => {
   const page = await open(fleet, "readonly", "/profile");
-  await page.getByRole("combobox", { name: "Time zone" }).or(page.locator("#time_zone")).first().click();
-  await page.keyboard.type("Pacific/Auckland");
+  await page.locator("#time_zone").or(page.getByRole("combobox")).first().fill("Auckland");
   await page.getByRole("option", { name: /Auckland/ }).first().click();
   await page.getByRole("main").getByRole("button", { name: "Save" }).last().click();
   const rita = await fleet.as("rita");

@@ -18,7 +18,7 @@ const forbidden: Record<Person, string[]> = {
   admin: [],
   operator: ["/users", "/tenants"],
   tenant_admin: ["/settings", "/nodes", "/fleet"],
-  user: ["/settings", "/nodes", "/users", "/audit-logs", "/events"],
+  user: ["/settings", "/nodes", "/fleet", "/audit-logs"],
   readonly: ["/settings", "/audit-logs", "/nodes"],
 };
 

@@ -102,6 +102,8 @@ test("an application opens in a tab of its own, on another origin", async ({ con
   await expect(opener).toBeVisible({ timeout: 30_000 });
   const id = new URL(page.url()).pathname.split("/")[2]!;
   watch.allowOrigin(`http://127.0.0.1:${docker.applicationsPort}`);
+  // The page of the test's application has no icon.
+  watch.allow(/404 \(Not Found\) \(http:\/\/[^)]*\/favicon\.ico/);
   const opening = context.waitForEvent("page");
   await opener.click();
   const tab = await opening;
