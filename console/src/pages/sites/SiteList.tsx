@@ -175,6 +175,7 @@ interface PoolsProps {
 
 function Pools({ site, pools, mayChange, mayDelete, onEdit, onDelete }: PoolsProps) {
   const { t } = useTranslation(["fleet", "enums"]);
+  const seesNodes = useCan()("server.read", "any");
   if (pools.length === 0) return <p className="berth-quiet">{t("site.no_pools")}</p>;
   const label = t("site.pools_of", { name: site.name });
   const policyText = (pool: ResourcePool) => t(`enums:scheduling_policy.${pool.scheduling_policy}`);
@@ -205,10 +206,10 @@ function Pools({ site, pools, mayChange, mayDelete, onEdit, onDelete }: PoolsPro
               </Td>
               <Td dataLabel={t("pool.policy")}>{policyText(pool)}</Td>
               <Td dataLabel={t("pool.nodes")}>
-                {pool.node_count > 0 ? (
+                {pool.node_count > 0 && seesNodes ? (
                   <Link to={urls.nodes({ resource_pool_id: pool.id })}>{t("pool.nodes_link", { count: pool.node_count })}</Link>
                 ) : (
-                  "0"
+                  pool.node_count
                 )}
               </Td>
               {kinds.map((kind) => (
