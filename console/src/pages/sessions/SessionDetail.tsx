@@ -30,8 +30,14 @@ type TabKey = (typeof tabs)[number];
 
 export function Component() {
   const { id = "", tab } = useParams();
+  const { t } = useTranslation("sessions");
   const query = useSession(id);
-  return <Answer query={query}>{(session) => <Detail session={session} tab={tabs.find((key) => key === tab) ?? "overview"} />}</Answer>;
+  return (
+    <>
+      {!query.data && <PageHead title={t("detail.one")} trail={[{ to: urls.sessions(), label: t("detail.trail") }]} />}
+      <Answer query={query}>{(session) => <Detail session={session} tab={tabs.find((key) => key === tab) ?? "overview"} />}</Answer>
+    </>
+  );
 }
 
 function Detail({ session, tab }: { session: Session; tab: TabKey }) {
