@@ -7,9 +7,22 @@ import { patterns } from "./urls";
 
 type PageModule = () => Promise<{ Component: React.ComponentType }>;
 
+/** Milliseconds until a page's file is asked for again: a network that changes breaks off what is under way. */
+const AGAIN_MS = 500;
+
+/** Loads a page's file, twice if need be; what fails then is shown, with a button that reloads. */
+const patient = (load: PageModule): PageModule => async () => {
+  try {
+    return await load();
+  } catch {
+    await new Promise((resolve) => window.setTimeout(resolve, AGAIN_MS));
+    return load();
+  }
+};
+
 const page = (path: string, load: PageModule): RouteObject => ({
   path,
-  lazy: load,
+  lazy: patient(load),
   errorElement: <ErrorPage />,
   hydrateFallbackElement: <Loading />,
 });
