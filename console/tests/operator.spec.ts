@@ -15,7 +15,8 @@ test("a node is drained, its sessions counted down, and taken back", async ({ op
   });
   const there = (await admin.reaches(session.id, "running")).scheduled_node_id!;
   const page = await open(fleet, "operator", `/nodes/${there}`);
-  const name = (await heading(page, /./).textContent())!;
+  const { name } = await admin.get<Schemas["Node"]>(`/nodes/${there}`);
+  await expect(heading(page, name)).toBeVisible();
   await page.getByRole("button", { name: "Drain", exact: true }).click();
   const form = page.getByRole("dialog", { name: `Drain ${name}` });
   await expect(form).toContainText(/sessions? runs? here/);

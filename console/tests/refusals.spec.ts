@@ -28,7 +28,7 @@ test("a name that cannot be is marked at its field", async ({ open, fleet, watch
   await expect(name).toHaveAttribute("aria-invalid", "true");
   const hint = await name.getAttribute("aria-describedby");
   await expect(page.locator(`#${hint}`)).not.toBeEmpty();
-  await expect(page).toHaveURL(/\/applications/);
+  await expect(page).toHaveURL(/\/launch\/terminal/);
 });
 
 test("a launch beyond the quota is explained", async ({ open, fleet, watch }) => {
