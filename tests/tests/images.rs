@@ -1,13 +1,10 @@
 //! Images come from a registry while people watch, on the real Docker Engine; or they do not come, and people are told why.
 
-use std::{collections::BTreeSet, path::Path, sync::Mutex, time::Duration};
+use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use berth_client::Client;
-use berth_drivers::{
-    builtin_images,
-    testkit::registry::{Image, Manner, Registry},
-};
+use berth_drivers::testkit::registry::{Image, Manner, Registry};
 use berth_tests::{Options, Server, docker, eventually};
 use berth_types::{
     SessionId,
@@ -49,18 +46,10 @@ async fn an_image_is_pulled_before_everybodys_eyes() -> Result<()> {
     let token = ApiTokenCreate { name: "story".to_owned(), expires_in_days: 1, permissions: Vec::new() };
     let token = admin.api_token_create(&token).await?.token;
 
-    // The contents of the built-in image, so that it can run.
-    let layer = builtin_images::root_filesystem(Path::new("/bin/busybox"))?.to_vec();
     let architecture = server.docker(&["version", "--format", "{{.Server.Arch}}"])?.trim().to_owned();
-    let image = |name: &str, manner| Image {
-        name: name.to_owned(),
-        manner,
-        layer: layer.clone(),
-        config: builtin_images::config(),
-        architecture: architecture.clone(),
-    };
-    let slow = image("slow", Manner::Slow(Duration::from_secs(6)));
-    let registry = Registry::start(vec![slow, image("broken", Manner::Broken)]).await?;
+    let image = |name: &str, manner| Image::runnable(name, manner, &architecture);
+    let slow = image("slow", Manner::Slow(Duration::from_secs(6)))?;
+    let registry = Registry::start(vec![slow, image("broken", Manner::Broken)?]).await?;
     for name in ["slow", "broken", "missing"] {
         application(&admin, name, &registry.reference(name)).await?;
     }

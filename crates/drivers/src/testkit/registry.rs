@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
+use crate::builtin_images;
 use crate::container::ImageConfig;
 
 const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
@@ -42,6 +44,27 @@ pub struct Image {
 }
 
 impl Image {
+    /// The built-in image with a file more, so that it runs, and no engine has its layer from before.
+    ///
+    /// # Errors
+    /// There is no static busybox on this machine.
+    pub fn runnable(name: &str, manner: Manner, architecture: &str) -> io::Result<Self> {
+        let root = builtin_images::root_filesystem(Path::new("/bin/busybox")).map_err(io::Error::other)?;
+        let mut layer = tar::Builder::new(Vec::new());
+        append_noise(&mut layer, &format!("noise-{}", uuid::Uuid::new_v4()), 2_000_000)?;
+        let mut layer = layer.into_inner()?;
+        // Without the mark of the end: the root filesystem follows.
+        layer.truncate(layer.len() - 1024);
+        layer.extend_from_slice(&root);
+        Ok(Self {
+            name: name.to_owned(),
+            manner,
+            layer,
+            config: builtin_images::config(),
+            architecture: architecture.to_owned(),
+        })
+    }
+
     /// An image of one file that nobody runs.
     ///
     /// # Errors
@@ -59,11 +82,8 @@ impl Image {
     }
 }
 
-/// A file that no compression makes smaller.
-///
-/// # Errors
-/// Those of the archive's writer.
-pub fn append_noise<W: io::Write>(archive: &mut tar::Builder<W>, path: &str, size: u32) -> io::Result<()> {
+/// A file of many different bytes.
+fn append_noise(archive: &mut tar::Builder<Vec<u8>>, path: &str, size: u32) -> io::Result<()> {
     let content: Vec<u8> = (0..size).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let mut header = tar::Header::new_gnu();
     header.set_size(content.len() as u64);
