@@ -1,6 +1,8 @@
 import { defineConfig, devices } from "@playwright/test";
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { tmpdir } from "node:os";
+import { delimiter, join, resolve } from "node:path";
 
 /** The system's browser: Playwright would download one of its own. */
 function chromium(): string {
@@ -12,6 +14,14 @@ function chromium(): string {
   if (!found) throw new Error("no chromium on this machine: scripts/install-deps.sh test, or set CHROMIUM to its path");
   return found;
 }
+
+/**
+ * Where this user may make network namespaces, the browser gets one of its own (harness/browser.sh says why). Elsewhere it
+ * may drop what it loads while Docker makes networks.
+ */
+const isolated = spawnSync("unshare", ["--net", "--", "ip", "link", "set", "lo", "up"]).status === 0;
+// Handed on to the workers, who load this file too.
+if (isolated) process.env.BERTH_TUNNEL ??= join(tmpdir(), `berth-browser-${process.pid}.sock`);
 
 export default defineConfig({
   testDir: "tests",
@@ -35,15 +45,16 @@ export default defineConfig({
     locale: "en-GB",
     timezoneId: "Europe/Berlin",
     launchOptions: {
-      executablePath: chromium(),
+      executablePath: isolated ? resolve("tests/harness/browser.sh") : chromium(),
+      env: { ...(process.env as Record<string, string>), BERTH_BROWSER: chromium() },
       args: [
         "--disable-gpu",
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
         "--no-first-run",
-        // Chromium takes a page that did not come from the network for a stranger to this machine.
-        ...(process.env.BERTH_CONSOLE_DIST ? ["--disable-features=LocalNetworkAccessChecks"] : []),
+        // Chromium takes a page for a stranger to this machine when it came by a proxy or from no network at all.
+        "--disable-features=LocalNetworkAccessChecks",
         ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
       ],
     },

@@ -8,9 +8,6 @@ const terminal = (page: Page) => page.locator(".xterm-rows");
 /** The sampler takes a figure every 15 s. */
 const SAMPLED = { timeout: 45_000 };
 
-// Docker makes network devices for a session, and a browser on the same machine then drops what it is loading.
-test.beforeEach(({ watch }) => watch.allow(/ERR_NETWORK_CHANGED|dynamically imported module|preload CSS/));
-
 test("from the first login to a completed session", async ({ context, page, docker, watch }) => {
   watch.allowOrigin(docker.url);
   const admin = await docker.as("admin");

@@ -1,7 +1,12 @@
 /** Around the whole run: servers that a worker left behind are ended and their containers removed. */
 import { beginRun, endRun } from "./server";
+import { openTunnel } from "./tunnel";
 
-export default function setUp(): () => void {
+export default async function setUp(): Promise<() => void> {
+  const tunnel = process.env.BERTH_TUNNEL ? await openTunnel(process.env.BERTH_TUNNEL) : undefined;
   const run = beginRun();
-  return () => endRun(run);
+  return () => {
+    tunnel?.close();
+    return endRun(run);
+  };
 }
