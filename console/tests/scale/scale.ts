@@ -8,10 +8,12 @@ import { expect, heading, logIn, type Page, people, type Schemas, Server, test }
 const SESSIONS = 20_000;
 const NODES = 1_000;
 
-/** A machine that runs other tests at the same time is no place for exact figures: `make bench` has the aims. */
-const measuring = process.env.BERTH_BENCH_REPORT !== undefined;
-const LIST_MS = measuring ? 1_000 : 3_000;
-const TASK_MS = measuring ? 200 : 600;
+/**
+ * What is plainly too slow, also where a development build shares the machine with other tests. The figures themselves,
+ * with their aims (1,000 and 200 ms), are for `make bench` to report.
+ */
+const LIST_MS = 3_000;
+const TASK_MS = 600;
 const SCRIPT_KB = 350;
 
 /** Adds a figure to the report of the benchmarks, next to what is there. */
