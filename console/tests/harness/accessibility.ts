@@ -9,6 +9,11 @@ export async function expectAccessible(page: Page, what: string): Promise<void> 
   for (const scheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
     await expect(page.locator("html")).toHaveAttribute("data-theme", scheme);
+    // Halfway from one theme to the other no colour is right.
+    await page.evaluate(async () => {
+      const changing = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
+      await Promise.allSettled(changing.map((animation) => animation.finished));
+    });
     const axe = new AxeBuilder({ page });
     // The theme changes colours and nothing else.
     if (scheme === "dark") axe.withRules(["color-contrast", "link-in-text-block"]);
