@@ -96,6 +96,7 @@ ask_for_test() {
     have python3 || want python3 "checks JSON answers in the scripts"
     # Playwright drives this one; its own browser is nowhere packaged.
     [ "${BERTH_SKIP_CONSOLE:-0}" = 1 ] || [ -x /usr/bin/chromium ] || want chromium "a browser, which tests the console"
+    have ip || want iproute2 "a network of its own for the tests' browser"
     have shellcheck || want shellcheck "checks these scripts"
     venv_works || want python3-venv "a Python environment for schemathesis"
     if [ "${BERTH_SKIP_POSTGRES:-0}" != 1 ] && ! find_postgres >/dev/null; then

@@ -19,6 +19,8 @@ const colours = [
   "--pf-t--global--border--color--nonstatus--red--default",
   "--pf-t--global--border--color--nonstatus--teal--default",
 ];
+/** What a chart shows at least, in seconds. */
+const LEAST_SECONDS = 300;
 const dashes: number[][] = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
 
 function token(name: string, fallback: string): string {
@@ -45,7 +47,11 @@ function optionsOf(width: number, unit: MetricUnit, max: number | undefined, lab
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
     legend: { live: true },
-    scales: { y: { range: (_, __, greatest) => [0, scaleTop(unit, max, greatest ?? 0)] } },
+    scales: {
+      // A first figure or two would be stretched over the whole width.
+      x: { range: (_, from, to) => (to - from < LEAST_SECONDS ? [to - LEAST_SECONDS, to] : [from, to]) },
+      y: { range: (_, __, greatest) => [0, scaleTop(unit, max, greatest ?? 0)] },
+    },
     axes: [
       {
         stroke: text,
