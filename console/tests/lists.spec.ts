@@ -50,9 +50,9 @@ test("an export holds every row that matches", async ({ open, fleet }) => {
   expect(file.suggestedFilename()).toBe("sessions.csv");
   const text = readFileSync(await file.path(), "utf8");
   const [head, ...lines] = text.replace("\ufeff", "").trim().split("\r\n");
-  expect(head).toMatch(/^Name,State,Application,User,Node/);
+  expect(head).toMatch(/^Name,State,Application,/);
   expect(lines.map((line) => line.split(",")[0]).sort()).toEqual(["birch-1", "birch-2", "birch-3"]);
-  for (const line of lines) expect(line).toContain(",uma,");
+  for (const line of lines) expect(line).toMatch(/,running,.*terminal/i);
   await expect(page.getByText("3 rows exported")).toBeVisible();
 });
 

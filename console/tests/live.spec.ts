@@ -28,7 +28,7 @@ test.describe("a server that goes away", () => {
   });
 
   test("is said, and caught up with when it is back", async ({ open, watch }) => {
-    watch.allow(/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|status of 502/);
+    watch.allow(/ERR_(SOCKS_)?CONNECTION_(REFUSED|FAILED)|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|status of 502/);
     const uma = await server.as("uma");
     const session = await uma.launch("flood");
     await uma.reaches(session.id, "running");

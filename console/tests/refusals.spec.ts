@@ -15,7 +15,7 @@ test("a session that is too large for every node waits, and says why", async ({ 
   await expect(heading(page, "larger-than-life")).toBeVisible();
   await expect(page.getByRole("main").getByText("Waiting", { exact: true }).first()).toBeVisible();
   await expect(page.getByText(/Waiting: number \d+ in the queue/)).toBeVisible();
-  await expect(page.getByText("12 nodes: not enough free CPU")).toBeVisible();
+  await expect(page.getByText(/\d+ nodes: not enough free CPU/)).toBeVisible();
 });
 
 test("a name that cannot be is marked at its field", async ({ open, fleet, watch }) => {
