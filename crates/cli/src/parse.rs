@@ -29,7 +29,9 @@ pub fn amount(text: &str) -> Result<f64, String> {
 /// A whole number that is not negative: GPUs, rows.
 pub fn count<N: TryFrom<i64>>(text: &str) -> Result<N, String> {
     let number = text.trim().parse().ok().filter(|number: &i64| *number >= 0);
-    number.and_then(|number| N::try_from(number).ok()).ok_or_else(|| format!("{text:?} is not a whole number from 0 up"))
+    number
+        .and_then(|number| N::try_from(number).ok())
+        .ok_or_else(|| format!("{text:?} is not a whole number from 0 up"))
 }
 
 fn positive(text: &str) -> Result<f64, String> {

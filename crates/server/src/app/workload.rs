@@ -1,7 +1,13 @@
 //! What people do inside a session: its log, commands, files, terminals and ports. None of it changes what Berth wants
 //! of the session, so it goes to the engine at once and through no operation.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use berth_drivers::{
     ContainerDriver, DriverError, DriverErrorKind,
@@ -10,7 +16,7 @@ use berth_drivers::{
 };
 use berth_store::sessions::SessionRecord;
 use berth_types::{
-    Error,
+    Error, ErrorCode,
     sessions::{SessionExec, SessionExecResult, Ticket, TicketCreate, TicketPurpose},
 };
 use bytes::Bytes;
@@ -141,22 +147,33 @@ pub async fn copy_in(
     absolute(path)?;
     let driver = app.engines.container(must_run(session)?)?;
     let most = app.config.max_upload_bytes;
+    // The engine only hears that the upload ended too soon: whoever sent it is told why.
+    let too_large = Arc::new(AtomicBool::new(false));
+    let noted = too_large.clone();
     let mut size = 0;
     let body = body.map(move |bytes| {
         let bytes = bytes.map_err(|error| DriverError::invalid(format!("the upload broke off: {error}")))?;
         size += bytes.len();
-        if size > most { Err(DriverError::invalid("the upload is larger than max_upload_bytes")) } else { Ok(bytes) }
+        if size > most {
+            noted.store(true, Ordering::Relaxed);
+            return Err(DriverError::invalid("the upload is larger than max_upload_bytes"));
+        }
+        Ok(bytes)
     });
-    driver.copy_in(&container(session), path, body.boxed()).await.map_err(|error| path_error(error, path))
+    driver.copy_in(&container(session), path, body.boxed()).await.map_err(|error| {
+        if too_large.load(Ordering::Relaxed) {
+            let text = format!("An upload must have at most {most} bytes. Send the files in several parts.");
+            return Error::new(ErrorCode::PayloadTooLarge, text).with_internal(error.to_string()).into();
+        }
+        path_error(error, path)
+    })
 }
 
 fn path_error(error: DriverError, path: &str) -> AppError {
     match error.kind {
-        DriverErrorKind::NotFound => {
-            Error::new(berth_types::ErrorCode::NotFound, format!("There is no {path} in the session."))
-                .with_internal(error.to_string())
-                .into()
-        }
+        DriverErrorKind::NotFound => Error::new(ErrorCode::NotFound, format!("There is no {path} in the session."))
+            .with_internal(error.to_string())
+            .into(),
         DriverErrorKind::InvalidRequest => {
             Error::invalid("body", "must be a tar archive that fits into that directory")
                 .with_internal(error.to_string())

@@ -10,8 +10,14 @@ fn launch(name: &str) -> Value {
 }
 
 async fn server(database: Engine) -> Server {
-    let server =
-        Server::start(Options { configure: |config| config.max_body_bytes = 4096, ..Options::on(database) }).await;
+    let server = Server::start(Options {
+        configure: |config| {
+            config.max_body_bytes = 4096;
+            config.max_upload_bytes = 8192;
+        },
+        ..Options::on(database)
+    })
+    .await;
     server.application("quiet", "sleep infinity").await;
     server
 }
@@ -121,6 +127,9 @@ async fn every_fault_is_a_problem_that_names_its_place() {
         "unsupported_media_type",
         &[],
     );
+    let upload = server.ask(Method::PUT, &files).by(&admin.token).raw("application/x-tar", vec![0; 8193]).send().await;
+    let text = upload.problem(413, "payload_too_large", &[]).body["detail"].to_string();
+    assert!(text.contains("at most 8192 bytes"), "{text}");
 
     // Paths.
     let absent = uuid::Uuid::now_v7();
