@@ -53,12 +53,9 @@ pub fn check(snapshot: &Snapshot, request: &Request) -> SessionCheck {
             explanation: format!("fits now: {}", placement.explanation),
             ..SessionCheck::default()
         },
-        Outcome::Waits { explanation, counts, .. } => SessionCheck {
-            exceeds_quota,
-            explanation,
-            filters: counts.to_filter_counts(),
-            ..SessionCheck::default()
-        },
+        Outcome::Waits { explanation, counts, .. } => {
+            SessionCheck { exceeds_quota, explanation, filters: counts.to_filter_counts(), ..SessionCheck::default() }
+        }
     }
 }
 
