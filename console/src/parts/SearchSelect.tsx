@@ -86,6 +86,7 @@ export function SearchSelect({ id, value, options, none, onChange }: Props) {
               {...(open && shown[active] ? { "aria-activedescendant": `${id}-${active}` } : {})}
               value={text ?? chosen?.label ?? value}
               onClick={() => setOpen(true)}
+              onFocus={() => field.current?.select()}
               onChange={(_, next) => {
                 setText(next);
                 setActive(0);

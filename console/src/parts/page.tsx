@@ -137,11 +137,22 @@ interface QueryLike<T> {
   refetch: () => unknown;
 }
 
+interface AnswerProps<T> {
+  query: QueryLike<T>;
+  /** The head of a page whose own head needs the answer too. */
+  head?: ReactNode;
+  children: (data: T) => ReactNode;
+}
+
 /** Content that needs an answer: the answer, else why it is not there yet. Old content stays when a refresh fails. */
-export function Answer<T>({ query, children }: { query: QueryLike<T>; children: (data: T) => ReactNode }) {
+export function Answer<T>({ query, head, children }: AnswerProps<T>) {
   if (query.data !== undefined) return <>{children(query.data)}</>;
-  if (query.error) return <Failed error={query.error} retry={() => void query.refetch()} />;
-  return <Loading />;
+  return (
+    <>
+      {head}
+      {query.error ? <Failed error={query.error} retry={() => void query.refetch()} /> : <Loading />}
+    </>
+  );
 }
 
 interface PageTabsProps {

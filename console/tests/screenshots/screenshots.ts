@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { type Facts, fill } from "../harness/fill";
 import { pathOf, routes, settled, tabsOf, visits } from "../harness/routes";
 import { dockerSocket } from "../harness/server";
-import { expect, heading, logIn, type Page, type Schemas, Server, test, until } from "../harness/test";
+import { type Api, expect, logIn, type Page, type Schemas, Server, test } from "../harness/test";
 
 const target = resolve(import.meta.dirname, "../../../target/screenshots");
 const pictures = resolve(import.meta.dirname, "../../../docs/images");
@@ -78,20 +78,30 @@ for (const kind of ["full", "empty"] as const) {
   }
 }
 
-/** The figures of a session come every 15 s; a chart of four points is a line. */
-async function measured(server: Server, id: string): Promise<void> {
-  const admin = await server.as("admin");
-  await until("figures", async () => {
-    const points = await admin.get<Schemas["MetricPoint"][]>(`/sessions/${id}/metrics`);
-    return points.filter(({ metric_type }) => metric_type === "cpu_percent").length >= 4;
-  }, 120);
+/** A terminal in a real container where there is an engine, else in a simulated one. */
+async function shell(api: Api): Promise<string> {
+  const nodes = await (await busy.as("admin")).items<Schemas["Node"]>("/nodes");
+  const preferred_nodes = nodes.filter(({ engine }) => engine === "docker").map(({ id }) => ({ node_id: id, weight: 100 }));
+  const session = await api.launch("harbour-notes", {
+    application: "terminal",
+    placement_preferences: { preferred_nodes, preferred_labels: [] },
+  });
+  await api.reaches(session.id, "running");
+  return session.id;
 }
 
 test("the pictures of the README", async ({ browser, watch }) => {
   mkdirSync(pictures, { recursive: true });
   watch.allowOrigin(busy.url);
-  const show = async (who: string, name: string, colorScheme: "light" | "dark", path: string, prepare?: (page: Page) => Promise<void>) => {
-    const context = await browser.newContext({ viewport: sizes[0]!, reducedMotion: "reduce", colorScheme });
+  const show = async (
+    who: string,
+    name: string,
+    colorScheme: "light" | "dark",
+    path: string,
+    prepare?: (page: Page) => Promise<void>,
+    height = 800,
+  ) => {
+    const context = await browser.newContext({ viewport: { width: 1280, height }, reducedMotion: "reduce", colorScheme });
     await watch.follow(context);
     await logIn(context, busy, who);
     const page = await context.newPage();
@@ -102,16 +112,15 @@ test("the pictures of the README", async ({ browser, watch }) => {
     await context.close();
   };
   const uma = await busy.as("uma");
-  const running = (await uma.items<Schemas["Session"]>("/sessions?status=running"))[0]!;
-  await measured(busy, running.id);
   await show("user", "home", "light", "/");
   await show("user", "launch", "light", "/applications", async (page) => {
     await page.getByRole("button", { name: "Launch Terminal" }).click();
     await expect(page.getByText("It starts at once")).toBeVisible();
   });
-  await show("operator", "fleet", "dark", "/fleet");
-  await show("user", "session", "dark", `/sessions/${running.id}/metrics`, async (page) => {
-    await expect(heading(page, running.session_name)).toBeVisible();
-    await expect(page.locator("canvas").first()).toBeVisible();
+  await show("operator", "fleet", "dark", "/fleet", undefined, 1100);
+  await show("user", "session", "dark", `/sessions/${await shell(uma)}/terminal`, async (page) => {
+    await expect(page.locator(".xterm-rows")).toContainText("$");
+    for (const line of ["uname -sr", "nproc", "echo $((6 * 7))"]) await page.keyboard.type(`${line}\n`);
+    await expect(page.locator(".xterm-rows")).toContainText("42");
   });
 });

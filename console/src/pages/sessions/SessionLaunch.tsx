@@ -27,7 +27,7 @@ export function Component() {
   const navigate = useNavigate();
   const query = useApplications();
   return (
-    <Answer query={query}>
+    <Answer query={query} head={<PageHead title={name} />}>
       {(applications) => {
         const application = applications.find((candidate) => candidate.name === name);
         if (application) return <Launch key={application.id} application={application} />;

@@ -22,8 +22,13 @@ import { TenantForm } from "./TenantForm";
 
 export function Component() {
   const { id = "", tab = "overview" } = useParams();
+  const { t } = useTranslation("identity");
   const tenant = useTenant(id);
-  return <Answer query={tenant}>{(data) => <Detail tenant={data} tab={tab} />}</Answer>;
+  return (
+    <Answer query={tenant} head={<PageHead title={t("tenants.title")} />}>
+      {(data) => <Detail tenant={data} tab={tab} />}
+    </Answer>
+  );
 }
 
 type Asking = "edit" | "quota" | "deactivate" | "suspend" | "delete";

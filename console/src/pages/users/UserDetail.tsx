@@ -22,8 +22,13 @@ import { PasswordForm, UserEditForm } from "./UserForms";
 
 export function Component() {
   const { id = "", tab = "overview" } = useParams();
+  const { t } = useTranslation("identity");
   const user = useUser(id);
-  return <Answer query={user}>{(data) => <Detail user={data} tab={tab} />}</Answer>;
+  return (
+    <Answer query={user} head={<PageHead title={t("users.title")} />}>
+      {(data) => <Detail user={data} tab={tab} />}
+    </Answer>
+  );
 }
 
 type Asking = "edit" | "quota" | "password" | "deactivate" | "delete";
