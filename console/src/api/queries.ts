@@ -61,6 +61,8 @@ export function useList<T, Q extends object>(
     initialPageParam: "",
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     placeholderData: keepPreviousData,
+    // Comparing thousands of rows with themselves at every further page would hold up scrolling.
+    structuralSharing: false,
   });
 }
 

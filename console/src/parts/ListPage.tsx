@@ -22,9 +22,8 @@ import {
 } from "@patternfly/react-core";
 import { EllipsisVIcon } from "@patternfly/react-icons/dist/esm/icons/ellipsis-v-icon";
 import { FilterIcon } from "@patternfly/react-icons/dist/esm/icons/filter-icon";
-import { Table, Tbody, Td, Th, Thead, Tr } from "@patternfly/react-table";
-import { useVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import { Th, Thead, Tr } from "@patternfly/react-table";
+import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Page } from "@/api/client";
 import { type Domain, type ListQuery, loadAll, useList } from "@/api/queries";
@@ -33,6 +32,7 @@ import { Confirm } from "./Confirm";
 import { saveCsv } from "./csv";
 import { Empty, Failed, Loading, PageBody, PageHead } from "./page";
 import { type Filters, useFilters } from "./useFilters";
+import { VirtualTable } from "./VirtualTable";
 
 export interface Column<T> {
   key: string;
@@ -84,11 +84,6 @@ interface Props<T, Q extends object> {
   embedded?: boolean;
 }
 
-/** Height of a row before it was measured, in pixels. */
-const ROW_PX = 49;
-/** Rows from the end at which the next page is asked for. */
-const AHEAD = 30;
-
 export function ListPage<T, Q extends object = object>(props: Props<T, Q>) {
   const { t } = useTranslation();
   const { columns, rowId, rowName } = props;
@@ -106,23 +101,16 @@ export function ListPage<T, Q extends object = object>(props: Props<T, Q>) {
   const [asking, setAsking] = useState<BulkAction<T>>();
   const [busy, setBusy] = useState<string>();
 
-  const scroller = useRef<HTMLDivElement>(null);
-  const virtual = useVirtualizer({
-    count: rows.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => ROW_PX,
-    overscan: 12,
-    getItemKey: (index) => {
-      const row = rows[index];
-      return row === undefined ? index : rowId(row);
-    },
-  });
-  const items = virtual.getVirtualItems();
-  const last = items.at(-1)?.index ?? 0;
+  const select = useCallback((id: string, on: boolean) => {
+    setSelected((before) => {
+      const after = new Set(before);
+      if (on) after.add(id);
+      else after.delete(id);
+      return after;
+    });
+  }, []);
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
-  useEffect(() => {
-    if (hasNextPage && !isFetchingNextPage && last >= rows.length - AHEAD) void fetchNextPage();
-  }, [last, rows.length, hasNextPage, isFetchingNextPage, fetchNextPage]);
+  const loadMore = useCallback(() => void fetchNextPage(), [fetchNextPage]);
 
   const runBulk = async (action: BulkAction<T>) => {
     const fitting = chosen.filter((row) => action.fits?.(row) ?? true);
@@ -160,10 +148,6 @@ export function ListPage<T, Q extends object = object>(props: Props<T, Q>) {
   };
 
   const clear = () => change(Object.fromEntries(filters.map((filter) => [filter.name, undefined])));
-  const above = items[0]?.start ?? 0;
-  const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
-  const width = columns.length + (bulk.length ? 1 : 0) + (props.rowActions ? 1 : 0);
-
   const sortOf = (column: Column<T>) => {
     if (!column.sort) return {};
     const current = values.sort;
@@ -197,93 +181,44 @@ export function ListPage<T, Q extends object = object>(props: Props<T, Q>) {
         <Empty title={props.empty.title} body={props.empty.body} action={props.empty.action} />
       );
     }
+    const head = (
+      <Thead>
+        <Tr>
+          {bulk.length > 0 && (
+            <Th screenReaderText={t("list.select_all")} className="berth-check">
+              <Checkbox
+                id="select-all"
+                aria-label={t("list.select_all")}
+                isChecked={chosen.length === rows.length ? true : chosen.length > 0 ? null : false}
+                onChange={(_, on) => setSelected(on ? new Set(rows.map(rowId)) : new Set())}
+              />
+            </Th>
+          )}
+          {columns.map((column) => (
+            <Th key={column.key} modifier="nowrap" style={column.width ? { width: column.width } : undefined} {...sortOf(column)}>
+              {column.title}
+            </Th>
+          ))}
+          {props.rowActions && <Th screenReaderText={t("action.more")} />}
+        </Tr>
+      </Thead>
+    );
     return (
-      <div
-        className="berth-scroller"
-        ref={scroller}
-        role="region"
-        aria-label={props.title}
-        tabIndex={0}
-        data-testid="scroller"
-      >
-        <Table
-          aria-label={props.title}
-          aria-rowcount={hasNextPage ? -1 : rows.length}
-          variant="compact"
-          isStickyHeader
-          gridBreakPoint="grid-md"
-        >
-          <Thead>
-            <Tr>
-              {bulk.length > 0 && (
-                <Th screenReaderText={t("list.select_all")} className="berth-check">
-                  <Checkbox
-                    id="select-all"
-                    aria-label={t("list.select_all")}
-                    isChecked={chosen.length === rows.length ? true : chosen.length > 0 ? null : false}
-                    onChange={(_, on) => setSelected(on ? new Set(rows.map(rowId)) : new Set())}
-                  />
-                </Th>
-              )}
-              {columns.map((column) => (
-                <Th key={column.key} modifier="nowrap" style={column.width ? { width: column.width } : undefined} {...sortOf(column)}>
-                  {column.title}
-                </Th>
-              ))}
-              {props.rowActions && <Th screenReaderText={t("action.more")} />}
-            </Tr>
-          </Thead>
-          <Tbody>
-            {above > 0 && (
-              <Tr aria-hidden="true" className="berth-spacer">
-                <Td colSpan={width} style={{ height: above, padding: 0 }} />
-              </Tr>
-            )}
-            {items.map((item) => {
-              const row = rows[item.index];
-              if (row === undefined) return null;
-              const id = rowId(row);
-              return (
-                <Tr key={id} ref={virtual.measureElement} data-index={item.index} aria-rowindex={item.index + 2}>
-                  {bulk.length > 0 && (
-                    <Td className="berth-check">
-                      <Checkbox
-                        id={`select-${id}`}
-                        aria-label={t("list.select_row", { name: rowName(row) })}
-                        isChecked={selected.has(id)}
-                        onChange={(_, on) =>
-                          setSelected((before) => {
-                            const after = new Set(before);
-                            if (on) after.add(id);
-                            else after.delete(id);
-                            return after;
-                          })
-                        }
-                      />
-                    </Td>
-                  )}
-                  {columns.map((column, index) => (
-                    <Td key={column.key} dataLabel={column.title} className={index === 0 ? "berth-name" : undefined}>
-                      {column.render(row)}
-                    </Td>
-                  ))}
-                  {props.rowActions && <Td isActionCell>{props.rowActions(row)}</Td>}
-                </Tr>
-              );
-            })}
-            {below > 0 && (
-              <Tr aria-hidden="true" className="berth-spacer">
-                <Td colSpan={width} style={{ height: below, padding: 0 }} />
-              </Tr>
-            )}
-          </Tbody>
-        </Table>
-        {isFetchingNextPage && (
-          <div className="berth-more">
-            <Spinner size="md" aria-label={t("list.loading_more")} />
-          </div>
-        )}
-      </div>
+      <VirtualTable
+        label={props.title}
+        rows={rows}
+        rowId={rowId}
+        rowName={rowName}
+        columns={columns}
+        rowActions={props.rowActions}
+        selectable={bulk.length > 0}
+        selected={selected}
+        onSelect={select}
+        head={head}
+        hasMore={hasNextPage}
+        loadingMore={isFetchingNextPage}
+        onNearEnd={loadMore}
+      />
     );
   };
 
