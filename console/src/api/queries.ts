@@ -2,7 +2,7 @@
  * Keys of cached answers: `[domain, "list", …]` for lists, `[domain, "one", id, …]` for one thing and its parts. Live
  * events find what to refresh by them.
  */
-import { type InfiniteData, keepPreviousData, QueryClient, useInfiniteQuery } from "@tanstack/react-query";
+import { type InfiniteData, keepPreviousData, QueryClient, useInfiniteQuery, usePrefetchInfiniteQuery } from "@tanstack/react-query";
 import { ApiProblem, type Page } from "./client";
 
 export type Domain =
@@ -55,10 +55,16 @@ export function useList<T, Q extends object>(
   query: Q,
   load: (query: Q & ListQuery) => Promise<Page<T>>,
 ) {
-  return useInfiniteQuery({
+  const options = {
     queryKey: keys.list(domain, query),
-    queryFn: ({ pageParam }) => load({ ...query, limit: PAGE_SIZE, ...(pageParam ? { cursor: pageParam } : {}) }),
+    queryFn: ({ pageParam }: { pageParam: string }) =>
+      load({ ...query, limit: PAGE_SIZE, ...(pageParam ? { cursor: pageParam } : {}) }),
     initialPageParam: "",
+  };
+  // Asked for while the page is drawn for the first time, not after.
+  usePrefetchInfiniteQuery(options);
+  return useInfiniteQuery({
+    ...options,
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     placeholderData: keepPreviousData,
     // Comparing thousands of rows with themselves at every further page would hold up scrolling.
