@@ -1,5 +1,5 @@
 /** What else can be done with the thing of this page: rarer or graver than the buttons beside it. */
-import { Divider, Dropdown, DropdownItem, DropdownList, MenuToggle } from "@patternfly/react-core";
+import { Divider, Dropdown, DropdownItem, DropdownList, MenuToggle, Spinner } from "@patternfly/react-core";
 import { EllipsisVIcon } from "@patternfly/react-icons/dist/esm/icons/ellipsis-v-icon";
 import { Fragment, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -8,11 +8,20 @@ export interface MenuAction {
   key: string;
   label: string;
   danger?: boolean;
+  /** Why it cannot be done now; it is shown and does nothing. */
+  refused?: string | undefined;
   run: () => void;
 }
 
-/** `false` stands for what the reader may not do; dangerous entries come last, behind a line. */
-export function ActionMenu({ label, actions }: { label?: string; actions: readonly (MenuAction | false)[] }) {
+interface Props {
+  label?: string;
+  /** `false` stands for what the reader may not do; dangerous entries come last, behind a line. */
+  actions: readonly (MenuAction | false)[];
+  /** One of them is under way. */
+  busy?: boolean;
+}
+
+export function ActionMenu({ label, actions, busy = false }: Props) {
   const { t } = useTranslation();
   const [open, setOpen] = useState(false);
   const offered = actions.filter((action) => action !== false);
@@ -30,8 +39,9 @@ export function ActionMenu({ label, actions }: { label?: string; actions: readon
           variant="plain"
           aria-label={label ?? t("action.more")}
           isExpanded={open}
+          isDisabled={busy}
           onClick={() => setOpen(!open)}
-          icon={<EllipsisVIcon />}
+          icon={busy ? <Spinner size="md" /> : <EllipsisVIcon />}
         />
       )}
     >
@@ -39,7 +49,12 @@ export function ActionMenu({ label, actions }: { label?: string; actions: readon
         {offered.map((action) => (
           <Fragment key={action.key}>
             {action === firstDanger && offered.indexOf(action) > 0 && <Divider component="li" />}
-            <DropdownItem isDanger={action.danger ?? false} onClick={action.run}>
+            <DropdownItem
+              isDanger={(action.danger ?? false) && action.refused === undefined}
+              isAriaDisabled={action.refused !== undefined}
+              description={action.refused}
+              onClick={action.run}
+            >
               {action.label}
             </DropdownItem>
           </Fragment>

@@ -5,14 +5,9 @@
 import {
   Button,
   Checkbox,
-  Dropdown,
-  DropdownItem,
-  DropdownList,
   FormSelect,
   FormSelectOption,
-  MenuToggle,
   SearchInput,
-  Spinner,
   Toolbar,
   ToolbarContent,
   ToolbarFilter,
@@ -20,7 +15,6 @@ import {
   ToolbarItem,
   ToolbarToggleGroup,
 } from "@patternfly/react-core";
-import { EllipsisVIcon } from "@patternfly/react-icons/dist/esm/icons/ellipsis-v-icon";
 import { FilterIcon } from "@patternfly/react-icons/dist/esm/icons/filter-icon";
 import { Th, Thead, Tr } from "@patternfly/react-table";
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
@@ -28,6 +22,7 @@ import { useTranslation } from "react-i18next";
 import type { Page } from "@/api/client";
 import { type Domain, type ListQuery, loadAll, useList } from "@/api/queries";
 import { toast, toastError } from "@/frame/Toasts";
+import { ActionMenu } from "./ActionMenu";
 import { Confirm } from "./Confirm";
 import { saveCsv } from "./csv";
 import { Empty, Failed, Loading, PageBody, PageHead } from "./page";
@@ -295,7 +290,13 @@ export function ListPage<T, Q extends object = object>(props: Props<T, Q>) {
               {rows.length > 0 && (hasNextPage ? t("list.rows_more", { count: rows.length }) : t("list.rows", { count: rows.length }))}
             </ToolbarItem>
             <ToolbarItem>
-              <ListMenu busy={busy === "csv"} onExport={exportCsv} onRefresh={() => void list.refetch()} />
+              <ActionMenu
+                busy={busy === "csv"}
+                actions={[
+                  { key: "refresh", label: t("action.refresh"), run: () => void list.refetch() },
+                  { key: "csv", label: t("action.export_csv"), run: () => void exportCsv() },
+                ]}
+              />
             </ToolbarItem>
           </ToolbarGroup>
         </ToolbarContent>
@@ -359,44 +360,5 @@ function Search({ label, value, onChange }: SearchProps) {
       onChange={(_, next) => setText(next)}
       onClear={() => setText("")}
     />
-  );
-}
-
-interface MenuProps {
-  busy: boolean;
-  onExport: () => void;
-  onRefresh: () => void;
-}
-
-function ListMenu({ busy, onExport, onRefresh }: MenuProps) {
-  const { t } = useTranslation();
-  const [open, setOpen] = useState(false);
-  return (
-    <Dropdown
-      isOpen={open}
-      onOpenChange={setOpen}
-      onSelect={() => setOpen(false)}
-      popperProps={{ position: "right" }}
-      toggle={(ref) => (
-        <MenuToggle
-          ref={ref}
-          variant="plain"
-          aria-label={t("action.more")}
-          isExpanded={open}
-          isDisabled={busy}
-          onClick={() => setOpen(!open)}
-          icon={busy ? <Spinner size="md" /> : <EllipsisVIcon />}
-        />
-      )}
-    >
-      <DropdownList>
-        <DropdownItem key="refresh" onClick={onRefresh}>
-          {t("action.refresh")}
-        </DropdownItem>
-        <DropdownItem key="csv" onClick={onExport}>
-          {t("action.export_csv")}
-        </DropdownItem>
-      </DropdownList>
-    </Dropdown>
   );
 }

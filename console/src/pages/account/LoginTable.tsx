@@ -5,9 +5,9 @@ import { useTranslation } from "react-i18next";
 import { type Login, loginList, loginRevoke } from "@/api/identity";
 import { Confirm } from "@/parts/Confirm";
 import { type BulkAction, type Column, ListPage } from "@/parts/ListPage";
-import { Time } from "@/parts/Time";
 import { useAction } from "@/parts/useAction";
 import { loginsWhere, useClientName } from "./logins";
+import { loginTimes } from "./loginTimes";
 
 const ofPeople = (login: Login) => login.kind !== "api_token";
 
@@ -38,24 +38,7 @@ export function LoginTable() {
       csv: nameOf,
     },
     { key: "from", title: t("profile.login_from"), render: (row) => row.client_ip ?? "–", csv: (row) => row.client_ip },
-    {
-      key: "used",
-      title: t("profile.login_used"),
-      render: (row) => <Time value={row.last_used_at} />,
-      csv: (row) => row.last_used_at,
-    },
-    {
-      key: "began",
-      title: t("profile.login_began"),
-      render: (row) => <Time value={row.created_at} />,
-      csv: (row) => row.created_at,
-    },
-    {
-      key: "ends",
-      title: t("profile.login_ends"),
-      render: (row) => <Time value={row.expires_at} />,
-      csv: (row) => row.expires_at,
-    },
+    ...loginTimes(t),
   ];
   const bulk: BulkAction<Login>[] = [
     {

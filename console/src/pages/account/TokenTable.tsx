@@ -23,9 +23,9 @@ import { CopyText } from "@/parts/CopyText";
 import { FieldMistake, fieldError } from "@/parts/error";
 import { SideForm, TextField, useForm } from "@/parts/form";
 import { type Column, ListPage } from "@/parts/ListPage";
-import { Time } from "@/parts/Time";
 import { useAction } from "@/parts/useAction";
 import { loginsWhere } from "./logins";
+import { loginTimes } from "./loginTimes";
 
 const ofPrograms = (login: Login) => login.kind === "api_token";
 
@@ -43,24 +43,7 @@ export function TokenTable() {
   const create = <Button onClick={() => setCreating(true)}>{t("profile.token_create")}</Button>;
   const columns: Column<Login>[] = [
     { key: "name", title: t("profile.token_name"), width: "30%", render: nameOf, csv: nameOf },
-    {
-      key: "used",
-      title: t("profile.login_used"),
-      render: (row) => <Time value={row.last_used_at} />,
-      csv: (row) => row.last_used_at,
-    },
-    {
-      key: "began",
-      title: t("profile.login_began"),
-      render: (row) => <Time value={row.created_at} />,
-      csv: (row) => row.created_at,
-    },
-    {
-      key: "ends",
-      title: t("profile.login_ends"),
-      render: (row) => <Time value={row.expires_at} />,
-      csv: (row) => row.expires_at,
-    },
+    ...loginTimes(t),
   ];
   return (
     <>

@@ -1,6 +1,5 @@
 /** What an operator does with a node, each asked for first. */
-import { Button, Dropdown, DropdownItem, DropdownList, MenuToggle } from "@patternfly/react-core";
-import { EllipsisVIcon } from "@patternfly/react-icons/dist/esm/icons/ellipsis-v-icon";
+import { Button } from "@patternfly/react-core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useNavigate } from "react-router";
@@ -14,6 +13,7 @@ import {
 } from "@/api/nodes";
 import { useCan } from "@/api/profile";
 import type { Domain } from "@/api/queries";
+import { ActionMenu } from "@/parts/ActionMenu";
 import { Confirm } from "@/parts/Confirm";
 import { numberOf, SideForm, TextField, useForm } from "@/parts/form";
 import { useAction } from "@/parts/useAction";
@@ -34,11 +34,10 @@ export function useActivate(node: { id: string; name: string }) {
 }
 
 export function NodeActions({ node }: { node: NodeDetail }) {
-  const { t } = useTranslation(["fleet", "common"]);
+  const { t } = useTranslation("fleet");
   const can = useCan();
   const navigate = useNavigate();
   const [asked, setAsked] = useState<Asked>();
-  const [open, setOpen] = useState(false);
   const close = () => setAsked(undefined);
   const { name } = node;
   const activate = useActivate(node);
@@ -62,40 +61,6 @@ export function NodeActions({ node }: { node: NodeDetail }) {
   const leaving = state === "decommissioning";
   const busy = node.session_count > 0;
   const manage = can("server.manage", "any");
-  const items = [
-    can("server.update", "any") && (
-      <DropdownItem key="edit" onClick={() => setAsked("edit")}>
-        {t("node.edit")}
-      </DropdownItem>
-    ),
-    manage && state !== "maintenance" && !leaving && (
-      <DropdownItem key="maintenance" onClick={() => setAsked("maintenance")}>
-        {t("node.maintenance")}
-      </DropdownItem>
-    ),
-    manage && !leaving && (
-      <DropdownItem
-        key="decommission"
-        isDanger={!busy}
-        isAriaDisabled={busy}
-        description={busy ? t("action.decommission_first") : undefined}
-        onClick={() => setAsked("decommission")}
-      >
-        {t("node.decommission")}
-      </DropdownItem>
-    ),
-    can("server.delete", "any") && (
-      <DropdownItem
-        key="delete"
-        isDanger={leaving}
-        isAriaDisabled={!leaving}
-        description={leaving ? undefined : t("action.delete_first")}
-        onClick={() => setAsked("delete")}
-      >
-        {t("node.delete")}
-      </DropdownItem>
-    ),
-  ].filter(Boolean);
   return (
     <>
       {manage && state !== "active" && (
@@ -108,26 +73,29 @@ export function NodeActions({ node }: { node: NodeDetail }) {
           {t("node.drain")}
         </Button>
       )}
-      {items.length > 0 && (
-        <Dropdown
-          isOpen={open}
-          onOpenChange={setOpen}
-          onSelect={() => setOpen(false)}
-          popperProps={{ position: "right" }}
-          toggle={(ref) => (
-            <MenuToggle
-              ref={ref}
-              variant="plain"
-              aria-label={t("common:action.more")}
-              isExpanded={open}
-              onClick={() => setOpen(!open)}
-              icon={<EllipsisVIcon />}
-            />
-          )}
-        >
-          <DropdownList>{items}</DropdownList>
-        </Dropdown>
-      )}
+      <ActionMenu
+        actions={[
+          can("server.update", "any") && { key: "edit", label: t("node.edit"), run: () => setAsked("edit") },
+          manage &&
+            state !== "maintenance" &&
+            !leaving && { key: "maintenance", label: t("node.maintenance"), run: () => setAsked("maintenance") },
+          manage &&
+            !leaving && {
+              key: "decommission",
+              label: t("node.decommission"),
+              danger: true,
+              refused: busy ? t("action.decommission_first") : undefined,
+              run: () => setAsked("decommission"),
+            },
+          can("server.delete", "any") && {
+            key: "delete",
+            label: t("node.delete"),
+            danger: true,
+            refused: leaving ? undefined : t("action.delete_first"),
+            run: () => setAsked("delete"),
+          },
+        ]}
+      />
       {asked === "drain" && <DrainForm node={node} onClose={close} />}
       {asked === "edit" && <NodeEdit node={node} onClose={close} />}
       {asked === "maintenance" && (
